@@ -1,0 +1,72 @@
+"""dalr-bench: a suite of an ablation in, the table of a paper out. These names are all a plugin needs."""
+
+from dalr_bench.errors import DataError, Fault, PluginError, SuiteError, TrainingError, UserError
+from dalr_bench.imports import repair_torchvision
+from dalr_bench.plugin.spec import hookimpl
+from dalr_bench.types import (
+    Batch,
+    Corpus,
+    DataPath,
+    Dims,
+    Encoding,
+    Evaluation,
+    JointSpace,
+    LossInputs,
+    LossOutput,
+    OpenRun,
+    Part,
+    Predictions,
+    Score,
+    SpaceName,
+    SpaceProvider,
+    Subject,
+    Task,
+    TeacherImage,
+    TeacherName,
+    TeacherRows,
+    TeacherStates,
+    TeacherText,
+    TokenBatch,
+    TrainedRun,
+    VariantName,
+)
+
+# The one place every process passes: command line, workers, tests and plugins all import this package first.
+repair_torchvision()
+
+__version__ = "0.1.0"
+__all__ = [
+    "Batch",
+    "Corpus",
+    "DataError",
+    "DataPath",
+    "Dims",
+    "Encoding",
+    "Evaluation",
+    "Fault",
+    "JointSpace",
+    "LossInputs",
+    "LossOutput",
+    "OpenRun",
+    "Part",
+    "PluginError",
+    "Predictions",
+    "Score",
+    "SpaceName",
+    "SpaceProvider",
+    "Subject",
+    "SuiteError",
+    "Task",
+    "TeacherImage",
+    "TeacherName",
+    "TeacherRows",
+    "TeacherStates",
+    "TeacherText",
+    "TokenBatch",
+    "TrainedRun",
+    "TrainingError",
+    "UserError",
+    "VariantName",
+    "__version__",
+    "hookimpl",
+]

@@ -1,0 +1,92 @@
+"""Two things about importing that every process must know; installed when `dalr_bench` is first imported.
+
+1. torchvision from a package index is built for CUDA. Beside a CPU torch `import torchvision` dies on a missing operator, and
+   then transformers, timm, open_clip and sentence-transformers die with misleading messages. `repair_torchvision` declares the
+   two operators whose shapes torchvision registers, when somebody first imports it; where it loads natively nothing changes.
+2. A plugin file says `import torch` at its top. `deferred` makes that free until torch is first used, so that listing plugins
+   or planning a thousand runs never pays for it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any
+
+_NMS_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+
+
+class _RepairingLoader:
+    """Runs torchvision's own loader; declares an operator each time it stops for want of one."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        module: ModuleType | None = self._inner.create_module(spec)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        missing = ["nms", "qnms"]
+        while True:
+            try:
+                self._inner.exec_module(module)
+                return
+            except RuntimeError as error:
+                operator = next((name for name in missing if f"torchvision::{name} does not exist" in str(error)), None)
+                if operator is None:
+                    raise
+            missing.remove(operator)
+            for name in [name for name in sys.modules if name.startswith("torchvision.")]:
+                del sys.modules[name]
+            import torch
+
+            torch.library.define(f"torchvision::{operator}", _NMS_SCHEMA)
+
+
+class _TorchvisionFinder:
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name != "torchvision":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _RepairingLoader(spec.loader)  # type: ignore[assignment]  # typeshed wants the abstract base
+        return spec
+
+
+def repair_torchvision() -> None:
+    """Install the import hook once; costs microseconds and imports nothing."""
+    if not any(finder is _TorchvisionFinder for finder in sys.meta_path):
+        sys.meta_path.insert(0, _TorchvisionFinder)
+
+
+class _DeferringFinder:
+    def __init__(self, names: frozenset[str]) -> None:
+        self.names = names
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name not in self.names:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = importlib.util.LazyLoader(spec.loader)
+        return spec
+
+
+@contextmanager
+def deferred(*names: str) -> Iterator[None]:
+    """Inside the block `import NAME` of these top-level packages binds a module that loads on first use (stdlib LazyLoader)."""
+    finder = _DeferringFinder(frozenset(names))
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)

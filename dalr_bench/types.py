@@ -1,0 +1,351 @@
+"""The nouns of the house. Data flows one way: Suite → Run → stores → Batch → Encoding → LossOutput → Score → Record.
+
+Tensor names end in their shape. One legend for the whole project:
+N sentences of a batch · V views (dropout passes) · L tokens · D student width · T teacher width · E joint or image width ·
+M length of a ranked list · P pixels. `sim_NN` is a similarity matrix, `pooled_NVD` one row per sentence and view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from PIL import Image
+    from torch import Tensor
+
+Side = Literal["text", "image", "states"]
+KINDS = ("backbone", "source", "teacher", "loss", "evaluator", "executor", "tracker", "template", "command")
+Kind = Literal["backbone", "source", "teacher", "loss", "evaluator", "executor", "tracker", "template", "command"]
+
+
+# ------------------------------------------------------------------ option types a component's signature may use
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Marks an option that names another entry of the same suite; `plan` checks the name and prepares what it needs."""
+
+    section: Literal["teachers", "losses", "streams", "variants"]
+    side: Side | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """Marks an option that is a path to data. Its content, not its name, decides a run's identity."""
+
+
+TeacherText = Annotated[str, Ref("teachers", "text")]
+TeacherImage = Annotated[str, Ref("teachers", "image")]
+TeacherStates = Annotated[str, Ref("teachers", "states")]
+TeacherName = Annotated[str, Ref("teachers")]
+SpaceName = Annotated[str, Ref("losses")]
+VariantName = Annotated[str, Ref("variants")]
+DataPath = Annotated[str, DataFile()]
+
+
+# ------------------------------------------------------------------ what a suite asks for
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A registered component and the options it is built with (defaults filled in)."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One cell of the grid: everything that decides its numbers. `id` is a readable name plus the hash of `config`."""
+
+    id: str
+    suite: str
+    variant: str
+    axes: Mapping[str, str]
+    seed: int
+    config: Mapping[str, Any]
+    needs: tuple[str, ...] = ()
+
+
+# ------------------------------------------------------------------ data
+class Images(Protocol):
+    """A sequence of pictures, decoded when asked for."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Image.Image: ...
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Ordered sentences; where there are pictures, the picture each sentence belongs to.
+
+    `image_of[i]` is the row in `images` of sentence i: sentences with the same number are captions of one picture.
+    `fingerprint` is a hash of the content (sentences and pictures), stable across machines.
+    `vocabulary` lists the words of a closed world; empty where the language is open.
+    """
+
+    sentences: Sequence[str]
+    fingerprint: str
+    image_of: Sequence[int] | None = None
+    images: Images | None = None
+    vocabulary: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """Token ids on the device, right-padded; `mask_NL` is 1 on real tokens."""
+
+    ids_NL: Tensor
+    mask_NL: Tensor
+
+
+@dataclass(frozen=True)
+class TeacherRows:
+    """A frozen teacher's stored rows for one batch, detached. `sim_NN` replaces the cosine where a blend has no vectors.
+
+    `states_NLT` are token states of the teacher's own tokenizer (only where a loss asks for them), `states_mask_NL` 1 on real ones.
+    """
+
+    text_NT: Tensor | None = None
+    image_NE: Tensor | None = None
+    sim_NN: Tensor | None = None
+    states_NLT: Tensor | None = None
+    states_mask_NL: Tensor | None = None
+
+    def similarity_NN(self, side: Side = "text") -> Tensor:
+        """Cosine of every pair of the batch on one side, [N, N]. Raises ValueError where that side was not stored."""
+        import torch.nn.functional as F
+
+        if side == "text" and self.sim_NN is not None:
+            return self.sim_NN
+        rows = self.text_NT if side == "text" else self.image_NE
+        if rows is None:
+            raise ValueError(f"this teacher has no {side} rows")
+        unit = F.normalize(rows, dim=-1)
+        return unit @ unit.T
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's data, all on the device: no string, no Python list of numbers."""
+
+    stream: str
+    rows_N: Tensor
+    tokens: TokenBatch
+    image_of_N: Tensor | None
+    teachers: Mapping[str, TeacherRows]
+    pixels_NCPP: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What the student made of a batch. `pooled_NVD` is before the training head, `projected_NVD` after it (equal without one).
+
+    `states_NVLD` are the last layer's token states, present where a loss asked for `tokens`.
+    """
+
+    pooled_NVD: Tensor
+    projected_NVD: Tensor
+    states_NVLD: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class JointSpace:
+    """Sentences and pictures of a batch in one space, L2-normalised: [N, V, E] and [N, E]."""
+
+    text_NVE: Tensor
+    image_NE: Tensor
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """All a loss may look at. It never sees the model."""
+
+    batch: Batch
+    encoding: Encoding
+    teachers: Mapping[str, TeacherRows]
+    spaces: Mapping[str, JointSpace]
+    step: int
+    generator: torch.Generator
+
+
+@dataclass(frozen=True)
+class LossOutput:
+    """A scalar with its graph, and detached scalars to log beside it."""
+
+    loss: Tensor
+    terms: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+# ------------------------------------------------------------------ what a component is (Protocols: no base class needed)
+class Source(Protocol):
+    """Sentences, with or without pictures. Raises DataError (file:line) where a file is missing or malformed."""
+
+    def load(self) -> Corpus: ...
+
+
+@dataclass(frozen=True)
+class Dims:
+    """Widths known when losses are built: the student's rows and each teacher's stored sides."""
+
+    student: int
+    text: Mapping[str, int] = field(default_factory=dict)
+    image: Mapping[str, int] = field(default_factory=dict)
+    vocabulary: int = 0
+    pad_id: int = 0
+    mask_id: int | None = None
+    special_ids: frozenset[int] = frozenset()
+
+
+class Tokenizer(Protocol):
+    """Sentences to ids, special tokens included, cut at the component's own maximum length."""
+
+    pad_id: int
+    mask_id: int | None
+    special_ids: frozenset[int]
+    size: int
+
+    def __call__(self, sentences: Sequence[str]) -> list[list[int]]: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+class Backbone(Protocol):
+    """The student. An `nn.Module` whose forward gives both views at once; `embed` is what evaluation sees."""
+
+    dim: int
+    tokenizer: Tokenizer
+
+    def encode(self, tokens: TokenBatch, views: int, states: bool) -> Encoding: ...
+    def embed(self, tokens: TokenBatch) -> Tensor: ...
+    def protocol(self) -> Mapping[str, Any]: ...
+    def save(self, folder: str) -> None: ...
+
+
+class Teacher(Protocol):
+    """Frozen: asked once per sentence for the whole grid, rows in order. `encode_image` where it sees pictures,
+    `encode_states(sentences) -> list[Tensor [L, T]]` where it can give token states.
+
+    `fingerprint` (optional attribute, str) is the hash of the weights; without it the part's name and options are used.
+    """
+
+    def encode_text(self, sentences: list[str]) -> Tensor: ...
+
+
+@runtime_checkable
+class ImageTeacher(Protocol):
+    """A teacher with a picture side: PIL images in, rows [N, E] in the same order out."""
+
+    def encode_image(self, images: list[Image.Image]) -> Tensor: ...
+
+
+@runtime_checkable
+class CombiningTeacher(Protocol):
+    """A teacher made of others' stored rows (a blend): nothing of its own is stored. `of` names the parts."""
+
+    of: Sequence[str]
+
+    def combine(self, parts: Sequence[TeacherRows]) -> TeacherRows: ...
+
+
+class Loss(Protocol):
+    """A term of the objective. Trainable parts are its `nn.Module` attributes; everything it reads comes in `inputs`.
+
+    Optional class or instance attributes: `needs_tokens` (asks for `states_NVLD`), `needs_pixels: int` (asks for square
+    pictures of that edge), `views: int` (1 or 2; 2 without it). A loss with `space(inputs) -> JointSpace` offers it to others
+    under its name in the suite.
+    """
+
+    def __call__(self, inputs: LossInputs) -> LossOutput: ...
+
+
+@runtime_checkable
+class SpaceProvider(Protocol):
+    """A loss that owns a joint text-image space, and can project single rows into it after training."""
+
+    def space(self, inputs: LossInputs) -> JointSpace: ...
+    def project_text(self, pooled_ND: Tensor) -> Tensor: ...
+    def project_image(self, rows_NE: Tensor) -> Tensor: ...
+
+
+class TrainedRun(Protocol):
+    """Another run of the grid, finished and frozen: what a teacher that is a run is made of. `space` names one of its losses."""
+
+    fingerprint: str
+
+    def encode_text(self, sentences: Sequence[str], space: str | None = None) -> Tensor: ...
+    def encode_image(self, images: Sequence[Image.Image], space: str) -> Tensor: ...
+
+
+class OpenRun(Protocol):
+    """Injected as `trained`: opens the run of that variant (and seed; None: the seed of the asking run)."""
+
+    def __call__(self, variant: str, seed: int | None) -> TrainedRun: ...
+
+
+# ------------------------------------------------------------------ scores
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One number in long form. `value` is a fraction (never ×100); `n` is what it rests on; `protocol` says how."""
+
+    task: str
+    metric: str
+    value: float
+    n: int
+    split: str = "test"
+    aggregation: str | None = None
+    protocol: str = ""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Per-example predictions and gold of one task, kept for paired tests."""
+
+    task: str
+    predicted: np.ndarray[Any, Any]
+    gold: np.ndarray[Any, Any]
+    group: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluator gives back: the first score is its main one (the one a dev check selects by)."""
+
+    scores: Sequence[Score]
+    predictions: Sequence[Predictions] = ()
+
+
+class Subject(Protocol):
+    """What is scored: sentences in, rows out ([n, D] float32 array), each distinct sentence encoded once per run.
+
+    `spaces` are the joint spaces the run's losses own (for retrieval), `teacher` rows are not visible here.
+    """
+
+    spaces: Mapping[str, SpaceProvider]
+    protocol: Mapping[str, Any]
+
+    def encode(self, sentences: Sequence[str]) -> np.ndarray[Any, Any]: ...
+
+
+class Evaluator(Protocol):
+    """Scores a subject. `sentences` declares what will be encoded, so that the union over evaluators is encoded once."""
+
+    def sentences(self) -> Iterable[str]: ...
+    def evaluate(self, subject: Subject) -> Evaluation: ...
+
+
+# ------------------------------------------------------------------ running
+@dataclass(frozen=True)
+class Task:
+    """One run folder in, one record out: what an executor is handed."""
+
+    run_id: str
+    folder: str
+    needs: tuple[str, ...] = ()
+
+
+class Executor(Protocol):
+    """Runs tasks, each after those it needs; yields (run id, status) as they end. Never pickles anything."""
+
+    def execute(self, tasks: Sequence[Task], report: Callable[[str, Mapping[str, Any]], None]) -> Mapping[str, str]: ...

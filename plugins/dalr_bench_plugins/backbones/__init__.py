@@ -1,0 +1,1 @@
+"""Backbones: one component a file."""

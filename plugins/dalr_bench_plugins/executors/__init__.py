@@ -1,0 +1,1 @@
+"""Executors: one component a file."""

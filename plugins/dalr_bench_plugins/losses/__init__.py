@@ -1,0 +1,1 @@
+"""Losses: one component a file."""

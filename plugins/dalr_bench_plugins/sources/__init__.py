@@ -1,0 +1,1 @@
+"""Sources: one component a file."""
