@@ -1,0 +1,1 @@
+"""One command a file, each registered by the hook a stranger uses."""

@@ -1,0 +1,1 @@
+"""Run folders: written whole, read with suspicion."""

@@ -1,0 +1,1 @@
+"""Records in, cells out, a page at the end."""
