@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 
-def write_whole(path: str | Path, write: Callable[[IO[bytes]], None]) -> None:
+def write_whole(path: str | Path, write: Callable[[IO[bytes]], Any]) -> None:
     """Let `write` fill a temporary file beside `path`, then rename it into place. Missing folders are made.
 
     Whatever goes wrong on the way (a full disk, an interrupt), `path` is as it was before and no temporary file stays.
@@ -18,23 +18,23 @@ def write_whole(path: str | Path, write: Callable[[IO[bytes]], None]) -> None:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
+    # Not tempfile: its files are private to their owner, and results are read by others too.
+    part = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(number, "wb") as file:
+        with part.open("xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())  # mkstemp makes files private; results are read by others too
-        os.replace(name, target)
+        part.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Write `data` to `path` whole or not at all."""
-    write_whole(path, lambda file: _fill(file, data))
+    write_whole(path, lambda file: file.write(data))
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -50,8 +50,21 @@ def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def load_json(path: Path) -> Any:
+    """The document of a JSON file. Raises ValueError where it is damaged (one line, says where), OSError where unreadable."""
+    try:
+        return json.loads(path.read_bytes())
+    except UnicodeDecodeError:
+        raise ValueError(f"{path.name} is not text") from None
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"{path.name} is damaged or half-written at {where}: {error.msg}") from None
+    except RecursionError:
+        raise ValueError(f"{path.name} is nested too deeply to be one of ours") from None
+
+
 def sync_folder(folder: str | Path) -> None:
-    """Make a rename in `folder` survive a power cut. Systems that cannot open a folder (Windows) have no such call."""
+    """Make a rename in `folder` survive a power cut. Windows cannot open a folder and has no such call."""
     if os.name == "nt":
         return
     number = os.open(folder, os.O_RDONLY)
@@ -59,14 +72,3 @@ def sync_folder(folder: str | Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-def _fill(file: IO[bytes], data: bytes) -> None:
-    file.write(data)
-
-
-def _umask() -> int:
-    # The only way to read it sets it; the window is two calls wide and restores the same value.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,0 +1,87 @@
+"""Where a run ran: enough to say why two numbers differ."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from dalr_bench.plugin.registry import Catalogue
+
+_LIBRARIES = ("torch", "transformers", "sentence-transformers", "open_clip_torch", "numpy", "scipy", "scikit-learn")
+
+
+def environment(device: str | None = None, catalogue: Catalogue | None = None) -> dict[str, Any]:
+    """The `environment` of a record: machine, software, commit, and the plugins' distributions.
+
+    `device` is what the run trained on, in words (`cpu`, `cuda: NVIDIA H200`); it is given, because nothing here imports
+    torch. `memory_bytes` is None where the system does not tell.
+    """
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": cores(),
+        "memory_bytes": _memory_bytes(),
+        "device": device,
+        "commit": _commit(Path.cwd()),
+        "dalr_bench": _version("dalr-bench"),
+        "libraries": {name: found for name in _LIBRARIES if (found := _version(name)) is not None},
+        "plugins": {} if catalogue is None else distributions((c.distribution, c.version) for c in catalogue),
+    }
+
+
+def cores() -> int:
+    """Cores this process may use: a container's share, not the machine's."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def distributions(found: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Name → version of every distribution that registered something."""
+    return dict(sorted(set(found)))
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.machine())
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _commit(folder: Path) -> str | None:
+    """The commit of the work tree around `folder`, with `+` where tracked files differ from it; None outside git."""
+    hash_ = _git(folder, "rev-parse", "HEAD")
+    if not hash_:
+        return None
+    return hash_ + ("+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

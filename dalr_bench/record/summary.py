@@ -1,0 +1,78 @@
+"""`results/<suite>/suite.json`: the cells of a suite and the run each of them is. Written by `run`, read by tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dalr_bench.record.record import take
+
+
+@dataclass(frozen=True)
+class Place:
+    """One cell of the grid. Cells whose results must be equal name the same run."""
+
+    variant: str
+    seed: int
+    run_id: str
+    axes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A suite as its results folder knows it.
+
+    `variants` in the order of the suite; `support` are variants that only others need (teachers): no rows of a table;
+    `floors` are what any method must beat; `expect` are published numbers as printed (×100), {variant: {"task.metric":
+    value}}, and under "source" where they were printed.
+    """
+
+    suite: str
+    title: str = ""
+    variants: Sequence[str] = ()
+    support: Sequence[str] = ()
+    floors: Sequence[str] = ()
+    axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    cells: Sequence[Place] = ()
+    expect: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `suite.json`."""
+        return {
+            "suite": self.suite,
+            "title": self.title,
+            "variants": list(self.variants),
+            "support": list(self.support),
+            "floors": list(self.floors),
+            "axes": {name: list(labels) for name, labels in self.axes.items()},
+            "cells": [
+                {"variant": cell.variant, "axes": dict(cell.axes), "seed": cell.seed, "run_id": cell.run_id}
+                for cell in self.cells
+            ],
+            "expect": {variant: dict(values) for variant, values in self.expect.items()},
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> Summary:
+        """Raises ValueError with what is wrong, in one line."""
+        if not isinstance(document, dict):
+            raise ValueError("the summary of a suite is an object")
+        full = {"title": "", "support": [], "floors": [], "axes": {}, "expect": {}, **document}
+        return cls(
+            suite=take(full, "suite", str),
+            title=take(full, "title", str),
+            variants=tuple(map(str, take(full, "variants", list))),
+            support=tuple(map(str, take(full, "support", list))),
+            floors=tuple(map(str, take(full, "floors", list))),
+            axes={name: tuple(map(str, take(full["axes"], name, list))) for name in take(full, "axes", dict)},
+            cells=tuple(_place(item) for item in take(full, "cells", list)),
+            expect={variant: take(full["expect"], variant, dict) for variant in take(full, "expect", dict)},
+        )
+
+
+def _place(item: Any) -> Place:
+    if not isinstance(item, dict):
+        raise ValueError("each of `cells` is an object")
+    axes = {str(key): str(value) for key, value in take({"axes": {}, **item}, "axes", dict).items()}
+    return Place(take(item, "variant", str), take(item, "seed", int), take(item, "run_id", str), axes)
