@@ -15,7 +15,7 @@ from dalr_bench.errors import Fault, PluginError, nearest
 from dalr_bench.types import DataFile, Kind, Part, Ref
 
 # Keyword-only parameters of these names are given by the harness and can never be written in a suite.
-INJECTED = frozenset({"device", "dims", "vocabulary", "sentences", "data", "jobs", "trained", "catalogue"})
+INJECTED = frozenset({"device", "dims", "vocabulary", "sentences", "data", "jobs", "perform", "trained", "catalogue"})
 
 
 @dataclass(frozen=True)

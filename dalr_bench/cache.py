@@ -1,0 +1,63 @@
+"""Where caches live, and how a cached folder comes to be: built by one process, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+READY = "meta.json"
+
+
+def cache_root() -> Path:
+    """`DALR_BENCH_CACHE`, else the user's cache folder."""
+    named = os.environ.get("DALR_BENCH_CACHE")
+    if named:
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("dalr-bench")
+
+
+def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
+    """Return `folder`, calling `build(temporary folder)` first where it is not there yet.
+
+    One writer at a time (a lock file beside it); the folder appears by a rename, so that even where locks do not work
+    (some shared file systems) a reader never sees half of it: the loser of a race throws its copy away.
+    `build` must write `meta.json`.
+    """
+    if (folder / READY).is_file():
+        return folder
+    from filelock import FileLock
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(folder.name + ".lock")):
+        if (folder / READY).is_file():
+            return folder
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            build(temporary)
+            _sync(temporary)
+            _publish(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _sync(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as handle:
+                os.fsync(handle.fileno())
+
+
+def _publish(temporary: Path, folder: Path) -> None:
+    if folder.exists() and not (folder / READY).is_file():
+        shutil.rmtree(folder)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if not (folder / READY).is_file():
+            raise

@@ -1,0 +1,86 @@
+"""The command `dalr-bench`: one command a file in this folder, each loaded only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+from typing import Any
+
+import click
+
+from dalr_bench import cli
+from dalr_bench.errors import EXIT_INTERRUPTED, UserError, nearest
+
+
+class Commands(click.Group):
+    """Commands are the modules of this folder (object `command`), and what plugins register by `register_commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*_own(), *_strangers()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _own() or cmd_name in _HIDDEN:
+            command: click.Command = importlib.import_module(f"{cli.__name__}.{cmd_name}").command
+            return command
+        return _strangers().get(cmd_name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and self.get_command(ctx, args[0]) is None:
+            raise click.UsageError(f"no command is called '{args[0]}'. {nearest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+_HIDDEN = ("work",)
+
+
+def _own() -> list[str]:
+    names = [module.name for module in pkgutil.iter_modules(cli.__path__)]
+    return sorted(name for name in names if name not in ("main", "show", *_HIDDEN))
+
+
+def _strangers() -> dict[str, click.Command]:
+    """Commands of other distributions. Ours holds none, so it is not imported: `--help` stays instant."""
+    from importlib.metadata import entry_points
+
+    if not [entry for entry in entry_points(group="dalr_bench") if entry.name != "dalr_bench_plugins"]:
+        return {}
+    from dalr_bench.plugin.manager import load
+
+    catalogue = load(frozenset({"command"})).catalogue
+    return {item.name: item.factory() for item in catalogue if item.kind == "command"}
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Example: dalr-bench run suites/ablation.yaml --smoke",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of a fault.")
+@click.version_option(package_name="dalr-bench")
+def entry(debug: bool) -> None:
+    """Ablations of sentence and multimodal representation learning: a YAML suite in, a paper's table out."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a user's fault is one line on stderr and its own exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        result = entry.main(given, prog_name="dalr-bench", standalone_mode=False)
+        sys.exit(result if isinstance(result, int) else 0)
+    except UserError as error:
+        if "--debug" in given:
+            raise
+        click.echo("\n".join(f"error: {fault}" for fault in error.faults), err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted: what was done is kept", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output is gone (`| head`): not our fault, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

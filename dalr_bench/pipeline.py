@@ -1,0 +1,219 @@
+"""The one place where the parts meet: a run folder with its config goes in, a record comes out."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from dalr_bench.cache import cache_root
+from dalr_bench.data.schedule import Schedule
+from dalr_bench.errors import SuiteError, UserError
+from dalr_bench.evaluate.encoder import EncodeOptions, OnePass, Pace, Precision
+from dalr_bench.evaluate.score import Outcome, evaluate
+from dalr_bench.evaluate.untouched import forked_rng
+from dalr_bench.record.environment import environment
+from dalr_bench.record.files import write_json, write_text
+from dalr_bench.record.predictions import write_predictions
+from dalr_bench.record.record import Record
+from dalr_bench.record.steps import StepLog
+from dalr_bench.record.store import begin, finish, read_config
+from dalr_bench.restore import DIMS, Opener
+from dalr_bench.train import weights
+from dalr_bench.train.device import resolve_precision
+from dalr_bench.train.engine import Engine, Trained, Watch
+from dalr_bench.types import Score
+from dalr_bench.workshop import Built, Workshop, dims_to_json, train_options
+
+Report = Callable[[Mapping[str, Any]], None]
+_SECONDS_BETWEEN_REPORTS = 0.5
+
+
+def perform(folder: Path, workshop: Workshop, report: Report) -> Record:
+    """Run one folder to its record. A failure is recorded, never raised; an interrupt is raised and leaves no record."""
+    job = Job(folder, workshop, report)
+    begin(folder, read_config(folder))
+    try:
+        record = job.run()
+    except Exception as error:
+        record = job.failed(error)
+    finish(folder, record)
+    _tell(workshop, "run_finished", run_id=folder.name, record=record.to_json())
+    return record
+
+
+@dataclass
+class Job:
+    """One run on its way through prepare → train → score → record."""
+
+    folder: Path
+    workshop: Workshop
+    report: Report
+    seconds: dict[str, float] = field(default_factory=dict)
+    _reported: float = 0.0
+
+    def run(self) -> Record:
+        """The whole run; returns its record."""
+        config = self._config()
+        started = time.perf_counter()
+        self._stage("prepare")
+        _tell(self.workshop, "run_started", run_id=self.folder.name, config=config)
+        opener = Opener(self.folder.parent, self.workshop, config.get("needs", ()), config["seed"])
+        built = self.workshop.build(config, opener, self._preparing)
+        engine = self._engine(config, built)
+        self.seconds["prepare"] = time.perf_counter() - started
+        self._stage("train")
+        with StepLog(self.folder) as log:
+            trained = engine.train(self._watch(config, built, log))
+        self.seconds |= trained.seconds
+        self._save(built)
+        self._stage("score")
+        outcome = self._score(config, built)
+        self.seconds["total"] = time.perf_counter() - started
+        for item in outcome.predictions:
+            write_predictions(self.folder, item)
+        return self._done(config, outcome, trained)
+
+    def failed(self, error: Exception) -> Record:
+        """The record of a failure: one line. The traceback goes to `error.txt`."""
+        line = "; ".join(map(str, error.faults)) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        write_text(self.folder / "error.txt", "".join(traceback.format_exception(error)))
+        code = error.exit_code if isinstance(error, UserError) else 1
+        return self._record(self._config(), status="failed", error=" ".join(line.split()), extra={"exit_code": code})
+
+    # -------------------------------------------------------------- parts of a run
+    def _config(self) -> dict[str, Any]:
+        config = read_config(self.folder)
+        if config["train"]["steps"] == 0:
+            # Nothing is trained: no loss has a say, no teacher is asked, no checkpoint is chosen.
+            config = {**config, "losses": {}, "train": {**config["train"], "dev": None}}
+        return config
+
+    def _engine(self, config: Mapping[str, Any], built: Built) -> Engine:
+        options = train_options(config)
+        _check_streams(built)
+        sizes = {label: len(corpus.sentences) for label, corpus in built.corpora.items()}
+        schedule = Schedule(sizes, options, config["seed"])
+        streams = self.workshop.streams(built) if schedule.steps else {}
+        return Engine(built.student, built.objective, streams, schedule, options, config["seed"], self.workshop.device)
+
+    def _watch(self, config: Mapping[str, Any], built: Built, log: StepLog) -> Watch:
+        def step(number: int, steps: int, values: Mapping[str, float]) -> None:
+            log.write(number, values)
+            self._progress(number, steps, values)
+            _tell(self.workshop, "step_finished", run_id=self.folder.name, step=number, values=values)
+
+        if config["train"]["dev"] is None:
+            return Watch(step)
+        name = config["train"]["dev"]["name"]
+        evaluator = self.workshop.evaluator(config["train"]["dev"])
+
+        def dev(number: int) -> float:
+            with forked_rng():
+                scores = evaluator.evaluate(self._subject(config, built)).scores
+            main = _dev_score(scores, name)
+            self.report({"event": "dev", "run_id": self.folder.name, "step": number, "value": main.value})
+            _tell(self.workshop, "dev_scored", run_id=self.folder.name, step=number, scores={s.task: s.value for s in scores})
+            return main.value
+
+        return Watch(step, dev)
+
+    def _subject(self, config: Mapping[str, Any], built: Built) -> OnePass:
+        precision = cast(Precision, resolve_precision(config["train"]["precision"], self.workshop.device))
+        options = EncodeOptions(precision, cache=cache_root(), progress=self._encoding, spaces=built.objective.spaces)
+        return OnePass(built.student, str(self.workshop.device), options)
+
+    def _score(self, config: Mapping[str, Any], built: Built) -> Outcome:
+        evaluators = {}
+        for entry in config["evaluate"]:
+            evaluators[_free(entry["name"], evaluators)] = self.workshop.evaluator(entry)
+        outcome = evaluate(evaluators, self._subject(config, built))
+        self.seconds |= {f"score.{name}": value for name, value in outcome.seconds.items()}
+        return outcome
+
+    def _save(self, built: Built) -> None:
+        write_json(self.folder / DIMS, dims_to_json(built.dims))
+        weights.save(self.folder, built.student, built.objective)
+        built.student.eval()
+        built.student.save(str(self.folder / "model"))
+
+    def _done(self, config: Mapping[str, Any], outcome: Outcome, trained: Trained) -> Record:
+        extra = {
+            "steps": trained.steps,
+            "best_step": trained.best_step,
+            "dev_curve": trained.dev_curve,
+            "missing": list(outcome.missing),
+            "weights": weights.digest(self.folder),
+            "bytes": {"peak": trained.peak_bytes or _peak_memory()},
+        }
+        return self._record(config, scores=outcome.scores, extra=extra)
+
+    def _record(self, config: Mapping[str, Any], **rest: Any) -> Record:
+        where = environment(str(self.workshop.device), self.workshop.plugins.catalogue)
+        named = {key: config[key] for key in ("suite", "variant", "axes", "seed")}
+        return Record(run_id=self.folder.name, seconds=self.seconds, environment=where, **named, **rest)
+
+    # -------------------------------------------------------------- telling
+    def _stage(self, stage: str) -> None:
+        self.report({"event": "stage", "run_id": self.folder.name, "stage": stage})
+
+    def _preparing(self, done: int, total: int) -> None:
+        if self._due() or done == total:
+            self.report({"event": "prepare", "run_id": self.folder.name, "done": done, "total": total})
+
+    def _encoding(self, pace: Pace) -> None:
+        if self._due():
+            self.report({"event": "encode", "run_id": self.folder.name, "done": pace.sentences, "total": pace.total_sentences})
+
+    def _progress(self, step: int, steps: int, values: Mapping[str, float]) -> None:
+        if self._due() or step == steps:
+            self.report({"event": "step", "run_id": self.folder.name, "step": step, "steps": steps, "loss": values["loss"]})
+
+    def _due(self) -> bool:
+        now = time.monotonic()
+        due = now - self._reported > _SECONDS_BETWEEN_REPORTS
+        self._reported = now if due else self._reported
+        return due
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """The same evaluator twice (other options) gets a number."""
+    return name if name not in taken else next(f"{name}.{i}" for i in range(2, len(taken) + 3) if f"{name}.{i}" not in taken)
+
+
+def _dev_score(scores: Any, name: str) -> Score:
+    if not scores:
+        raise SuiteError(f"train.dev: evaluator '{name}' gave no score")
+    main: Score = scores[0]
+    if main.split == "test":
+        raise SuiteError(f"train.dev: evaluator '{name}' scores a test split; a checkpoint is chosen on dev data only")
+    return main
+
+
+def _check_streams(built: Built) -> None:
+    """Losses that look at pictures cannot be active on a stream without them."""
+    for term in built.objective.terms:
+        for label, corpus in built.corpora.items():
+            if getattr(term.loss, "needs_pixels", 0) and term.active(label) and corpus.images is None:
+                raise SuiteError(f"losses.{term.label}: looks at pictures, but stream '{label}' has none; say on: [a stream with pictures]")
+
+
+def _peak_memory() -> int:
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _tell(workshop: Workshop, hook: str, **values: Any) -> None:
+    """Call a watching hook; one that fails is named and the run goes on."""
+    try:
+        getattr(workshop.plugins.hooks.hook, hook)(**values)
+    except Exception as error:
+        import warnings
+
+        warnings.warn(f"a plugin's {hook} failed and was ignored: {error}", stacklevel=2)

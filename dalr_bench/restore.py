@@ -1,0 +1,116 @@
+"""A finished run, opened again: the student and its joint spaces, frozen. What a teacher that is a run is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from dalr_bench.data.pixels import to_pixels
+from dalr_bench.errors import DataError, SuiteError, nearest
+from dalr_bench.train import weights
+from dalr_bench.train.objective import Objective
+from dalr_bench.types import SpaceProvider, TokenBatch
+from dalr_bench.workshop import Workshop, dims_from_json
+
+_BATCH = 256
+DIMS = "dims.json"
+
+
+@dataclass(frozen=True)
+class FrozenRun:
+    """Implements `types.TrainedRun`. Rows come back on the CPU, in order, float32."""
+
+    student: Any
+    objective: Objective
+    device: torch.device
+    fingerprint: str
+
+    def encode_text(self, sentences: Sequence[str], space: str | None = None) -> torch.Tensor:
+        """[n, D] test-time rows, or [n, E] rows of a joint space."""
+        if space is None:
+            return self._by_length(sentences, self.student.embed)
+        provider = self._space(space)
+        return self._by_length(sentences, lambda tokens: provider.project_text(self.student.encode(tokens, views=1, states=False).pooled_NVD[:, 0]))
+
+    def encode_image(self, images: Sequence[Image.Image], space: str) -> torch.Tensor:
+        """[n, E] rows of a joint space whose loss looks at pictures itself. Raises DataError for a space made on a teacher's rows."""
+        provider = self._space(space)
+        edge = int(getattr(provider, "needs_pixels", 0) or 0)
+        if not edge:
+            raise DataError(f"space '{space}' projects a teacher's image rows, not pictures: it has no image side of its own")
+        rows = []
+        for start in range(0, len(images), _BATCH):
+            pixels = torch.from_numpy(to_pixels(images[start : start + _BATCH], edge)).to(self.device)
+            rows.append(provider.project_image(pixels).float().cpu())
+        return torch.cat(rows)
+
+    def _space(self, name: str) -> SpaceProvider:
+        known = self.objective.spaces
+        if name not in known:
+            raise SuiteError(f"that run has no space '{name}'. {nearest(name, known)}")
+        return known[name]
+
+    def _by_length(self, sentences: Sequence[str], encode: Callable[[TokenBatch], torch.Tensor]) -> torch.Tensor:
+        ids = self.student.tokenizer(sentences)
+        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        out: list[torch.Tensor] = [torch.empty(0)] * len(ids)
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            for row, value in zip(rows, encode(self._pad([ids[row] for row in rows])).float().cpu(), strict=True):
+                out[row] = value
+        return torch.stack(out)
+
+    def _pad(self, ids: Sequence[Sequence[int]]) -> TokenBatch:
+        width = max(map(len, ids))
+        pad = self.student.tokenizer.pad_id
+        ids_NL = torch.tensor([[*row, *[pad] * (width - len(row))] for row in ids], device=self.device)
+        mask_NL = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids], device=self.device)
+        return TokenBatch(ids_NL, mask_NL)
+
+
+def open_run(folder: Path, workshop: Workshop) -> FrozenRun:
+    """Build a run's student and losses from its folder and load its weights. Raises DataError where it is not finished."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        dims = dims_from_json(json.loads((folder / DIMS).read_text()))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder.name}: this run cannot be a teacher, it is not finished: {error}") from error
+    student = workshop.student(config, workshop.corpora(config))
+    objective = workshop.objective(_trained_losses(config), dims)
+    weights.load(folder, student, objective)
+    student.eval().requires_grad_(False)
+    objective.eval().requires_grad_(False)
+    return FrozenRun(student, objective, workshop.device, weights.digest(folder))
+
+
+def _trained_losses(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A run of no steps trained no loss: it has none to open."""
+    return {**config, "losses": {}} if config["train"]["steps"] == 0 else config
+
+
+@dataclass(frozen=True)
+class Opener:
+    """Implements `types.OpenRun` for one run: its needed runs by (variant, seed)."""
+
+    results: Path
+    workshop: Workshop
+    needs: Sequence[Mapping[str, Any]]
+    seed: int
+
+    @property
+    def runs(self) -> list[str]:
+        """Ids of the needed runs: part of what a teacher that is a run is known by."""
+        return sorted(str(need["run_id"]) for need in self.needs)
+
+    def __call__(self, variant: str, seed: int | None) -> FrozenRun:
+        wanted = self.seed if seed is None else seed
+        for need in self.needs:
+            if need["variant"] == variant and need["seed"] == wanted:
+                return open_run(self.results / str(need["run_id"]), self.workshop)
+        raise DataError(f"this run does not know of a run '{variant}' with seed {wanted}")

@@ -1,0 +1,187 @@
+"""The loop, readable from top to bottom. No tokenizer, no string, no teacher forward and no question to the device per step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dalr_bench.config import TrainOptions
+from dalr_bench.data.schedule import Schedule
+from dalr_bench.data.teachers import TeacherBank
+from dalr_bench.data.tokens import DeviceTokens
+from dalr_bench.errors import TrainingError
+from dalr_bench.train.device import autocast, resolve_precision
+from dalr_bench.train.objective import Objective, check_encoding
+from dalr_bench.train.optim import optimizer, set_rate
+from dalr_bench.train.seed import derive, seed_torch
+from dalr_bench.types import Batch, LossInputs
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One corpus, ready on the device."""
+
+    tokens: DeviceTokens
+    teachers: TeacherBank
+    image_of: Tensor | None = None
+    pixels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who looks on: `step` gets logged values, `dev` scores the student and returns the number to select by."""
+
+    step: Callable[[int, int, Mapping[str, float]], None]
+    dev: Callable[[int], float] | None = None
+
+
+@dataclass
+class Trained:
+    """What came out: the step whose weights were kept, the dev curve, seconds by part, peak bytes."""
+
+    steps: int
+    best_step: int
+    dev_curve: list[dict[str, float]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    peak_bytes: int = 0
+
+
+@dataclass
+class Engine:
+    """Trains one student. The student is a backbone that is an `nn.Module`; both it and the objective are already on `device`."""
+
+    student: Any
+    objective: Objective
+    streams: Mapping[str, Stream]
+    schedule: Schedule
+    options: TrainOptions
+    seed: int
+    device: torch.device
+
+    def train(self, watch: Watch) -> Trained:
+        """Run all steps and leave the kept weights in the student. Raises TrainingError for a loss that is not finite."""
+        steps = self.schedule.steps
+        result = Trained(steps, best_step=0)
+        if steps == 0:
+            return result
+        started = time.perf_counter()
+        adam = optimizer(self.student, self.objective, self.options)
+        weights = [p for group in adam.param_groups for p in group["params"]]
+        log = StepLog(watch, steps)
+        keeper = Keeper(self.student, self.objective)
+        for step in range(steps):
+            rate = self.options.lr * set_rate(adam, step, steps, self.options)
+            loss, terms = self.forward(step)
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(weights, self.options.clip or float("inf"), foreach=True)
+            adam.step()
+            adam.zero_grad(set_to_none=True)
+            log.add(step, {"loss": loss.detach(), **terms, "grad_norm": norm.detach()}, rate)
+            last = step + 1 == steps
+            if (step + 1) % self.options.log_every == 0 or last:
+                log.flush()
+            if watch.dev is not None and ((step + 1) % self.options.dev_every == 0 or last):
+                log.flush()
+                self._check(step + 1, watch.dev, keeper, result)
+        if watch.dev is not None and self.options.keep == "best":
+            keeper.restore()
+        else:
+            result.best_step = steps
+        result.seconds["train"] = time.perf_counter() - started - result.seconds.get("dev", 0.0)
+        result.peak_bytes = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else 0
+        return result
+
+    def forward(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """One step's loss with its graph, and its detached terms. Dropout and the losses' draws depend on (seed, step) alone."""
+        batch = self.batch(step)
+        seed_torch(self.seed, "step", step)
+        generator = torch.Generator().manual_seed(derive(self.seed, "losses", step))
+        self.student.train()
+        self.objective.train()
+        with autocast(resolve_precision(self.options.precision, self.device), self.device):
+            encoding = self.student.encode(batch.tokens, views=self.objective.views(batch.stream), states=self.objective.needs_tokens)
+            check_encoding(encoding, len(batch.rows_N))
+            total, terms = self.objective(LossInputs(batch, encoding, batch.teachers, {}, step, generator))
+        return total, terms
+
+    def batch(self, step: int) -> Batch:
+        """Gather a step's rows: integers and stored features only."""
+        name, rows = self.schedule.at(step)
+        stream = self.streams[name]
+        rows_N = torch.from_numpy(rows).to(self.device, non_blocking=True)
+        images_N = None if stream.image_of is None else stream.image_of[rows_N]
+        pixels = None if stream.pixels is None or images_N is None else stream.pixels[images_N]
+        teachers = stream.teachers.gather(rows_N, images_N)
+        return Batch(name, rows_N, stream.tokens.batch(rows, rows_N), images_N, teachers, pixels)
+
+    def _check(self, step: int, dev: Callable[[int], float], keeper: Keeper, result: Trained) -> None:
+        started = time.perf_counter()
+        value = dev(step)
+        result.dev_curve.append({"step": step, "value": value})
+        if keeper.offer(value):
+            result.best_step = step
+        result.seconds["dev"] = result.seconds.get("dev", 0.0) + time.perf_counter() - started
+
+
+@dataclass
+class StepLog:
+    """Values stay on the device until they are logged; one transfer for all of them, and NaN is found there and named."""
+
+    watch: Watch
+    steps: int
+    _kept: list[tuple[int, dict[str, Tensor], float]] = field(default_factory=list)
+
+    def add(self, step: int, values: dict[str, Tensor], rate: float) -> None:
+        self._kept.append((step, values, rate))
+
+    def flush(self) -> None:
+        """Hand every kept step to the watcher. Raises TrainingError naming the first step and its terms that are not finite."""
+        if not self._kept:
+            return
+        flat = torch.stack([value.float().reshape(()) for _, values, _ in self._kept for value in values.values()]).tolist()
+        numbers = iter(flat)
+        for step, values, rate in self._kept:
+            row = {name: next(numbers) for name in values}
+            self._refuse_nan(step, row)
+            self.watch.step(step + 1, self.steps, {**row, "rate": rate})
+        self._kept.clear()
+
+    @staticmethod
+    def _refuse_nan(step: int, row: Mapping[str, float]) -> None:
+        bad = [name for name, value in row.items() if value != value or abs(value) == float("inf")]
+        if bad:
+            named = [name for name in bad if name not in ("loss", "grad_norm")] or bad
+            seen = ", ".join(f"{name}={row[name]}" for name in row)
+            raise TrainingError(f"step {step + 1}: not finite: {', '.join(named)} (all terms: {seen})")
+
+
+@dataclass
+class Keeper:
+    """The best weights so far, kept on the host."""
+
+    student: nn.Module
+    objective: nn.Module
+    best: float = float("-inf")
+    _weights: tuple[dict[str, Tensor], dict[str, Tensor]] | None = None
+
+    def offer(self, value: float) -> bool:
+        """Keep the current weights if they are better; the earlier of two equals stays."""
+        if not value > self.best and self._weights is not None:
+            return False
+        self.best = value
+        self._weights = (_copy(self.student), _copy(self.objective))
+        return True
+
+    def restore(self) -> None:
+        if self._weights is not None:
+            self.student.load_state_dict(self._weights[0])
+            self.objective.load_state_dict(self._weights[1])
+
+
+def _copy(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().to("cpu", copy=True) for name, value in module.state_dict().items()}

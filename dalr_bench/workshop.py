@@ -1,0 +1,219 @@
+"""What a process keeps between runs, and how a resolved config becomes objects: corpora, student, objective, stores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dalr_bench.config import TrainOptions
+from dalr_bench.data.features import Ask, FeatureStore, Progress, feature_store
+from dalr_bench.data.pixels import pixel_store
+from dalr_bench.data.teachers import TeacherBank, combining_order, resident
+from dalr_bench.data.tokens import DeviceTokens, token_store
+from dalr_bench.errors import DataError, SuiteError
+from dalr_bench.plugin.manager import Plugins
+from dalr_bench.plugin.registry import references
+from dalr_bench.train.engine import Stream
+from dalr_bench.train.objective import Objective, Term
+from dalr_bench.train.seed import seed_torch
+from dalr_bench.types import Corpus, Dims, OpenRun, Part, Side
+
+Config = Mapping[str, Any]
+
+
+def part(entry: Mapping[str, Any]) -> Part:
+    """A component entry of a resolved config."""
+    return Part(entry["name"], entry["options"])
+
+
+@dataclass
+class Workshop:
+    """Caches of one process. Frozen things are kept (corpora, stores); students are built anew for every run."""
+
+    plugins: Plugins
+    device: torch.device
+    data: str | None = None
+    _corpora: dict[str, Corpus] = field(default_factory=dict)
+    _pixels: dict[tuple[str, int], torch.Tensor] = field(default_factory=dict)
+    _stores: dict[tuple[str, str, Side], FeatureStore] = field(default_factory=dict)
+
+    # -------------------------------------------------------------- data
+    def corpora(self, config: Config) -> dict[str, Corpus]:
+        """Each stream's corpus, read once per process."""
+        out = {}
+        for label, entry in config["streams"].items():
+            key = json.dumps(entry, sort_keys=True)
+            if key not in self._corpora:
+                self._corpora[key] = self.plugins.catalogue.build("source", part(entry), data=self.data).load()
+            out[label] = self._corpora[key]
+            if not len(out[label].sentences):
+                raise DataError(f"stream '{label}' ({entry['name']}): the corpus holds no sentence")
+        return out
+
+    def streams(self, built: Built) -> dict[str, Stream]:
+        """Every stream's tokens, teacher rows and pictures, on the device."""
+        edge = built.objective.needs_pixels
+        out = {}
+        for label, corpus in built.corpora.items():
+            image_of = None if corpus.image_of is None else torch.as_tensor(corpus.image_of, dtype=torch.long, device=self.device)
+            tokens = DeviceTokens(token_store(built.student.tokenizer, corpus), self.device)
+            out[label] = Stream(tokens, built.banks[label], image_of, self._pictures(corpus, edge))
+        return out
+
+    def _pictures(self, corpus: Corpus, edge: int) -> torch.Tensor | None:
+        if not edge or corpus.images is None:
+            return None
+        key = (corpus.fingerprint, edge)
+        if key not in self._pixels:
+            self._pixels[key] = pixel_store(corpus, edge).to(self.device)
+        return self._pixels[key]
+
+    # -------------------------------------------------------------- teachers
+    def bank(self, config: Config, label: str, corpus: Corpus, trained: OpenRun, progress: Progress | None) -> TeacherBank:
+        """The teachers a stream's losses look at, with the sides they look at."""
+        sides = self._sides(config, label)
+        parts = {name: self._parts_of(config["teachers"][name]) for name in sides}
+        combined = {name: names for name, names in parts.items() if names}
+        stored = {}
+        for name in sides:
+            if name not in combined:
+                entry = config["teachers"][name]
+                stored[name] = resident({side: self._store(entry, side, corpus, trained, progress) for side in sorted(sides[name])}, self.device)
+        order = combining_order(combined)
+        return TeacherBank(stored, {name: self._teacher(config["teachers"][name], trained) for name in order})
+
+    def _sides(self, config: Config, stream: str) -> dict[str, set[Side]]:
+        """Which side of which teacher the losses active on a stream refer to; a blend hands its sides to its parts."""
+        out: dict[str, set[Side]] = {}
+
+        def ask(name: str, side: Side) -> None:
+            out.setdefault(name, set()).add(side)
+            for inner in self._parts_of(config["teachers"][name]):
+                ask(inner, side)
+
+        for loss in config["losses"].values():
+            if loss["on"] is not None and stream not in loss["on"]:
+                continue
+            found = self.plugins.catalogue.get("loss", loss["name"])
+            for _, ref, name in references(found, loss["options"]):
+                if ref.section == "teachers":
+                    ask(name, ref.side or "text")
+        return out
+
+    def _parts_of(self, entry: Mapping[str, Any]) -> tuple[str, ...]:
+        found = self.plugins.catalogue.get("teacher", entry["name"])
+        return tuple(name for _, ref, name in references(found, entry["options"]) if ref.section == "teachers")
+
+    def _teacher(self, entry: Mapping[str, Any], trained: OpenRun) -> Any:
+        return self.plugins.catalogue.build("teacher", part(entry), device=self.device, trained=trained, data=self.data)
+
+    def _store(self, entry: Mapping[str, Any], side: Side, corpus: Corpus, trained: OpenRun, progress: Progress | None) -> FeatureStore:
+        who = json.dumps({**entry, "runs": getattr(trained, "runs", None) if self._is_run(entry) else None}, sort_keys=True)
+        key = (who, corpus.fingerprint, side)
+        if key not in self._stores:
+            teacher = self._teacher(entry, trained)
+            encode = getattr(teacher, f"encode_{side}", None)
+            if encode is None:
+                raise SuiteError(f"teacher '{entry['name']}' has no {side} side (it gives no encode_{side})")
+            fingerprint = getattr(teacher, "fingerprint", None) or who
+            self._stores[key] = feature_store(Ask(side, f"{entry['name']}|{fingerprint}", encode), corpus, progress)
+        return self._stores[key]
+
+    def _is_run(self, entry: Mapping[str, Any]) -> bool:
+        found = self.plugins.catalogue.get("teacher", entry["name"])
+        return any(ref.section == "variants" for _, ref, _ in references(found, entry["options"]))
+
+    # -------------------------------------------------------------- student and objective
+    def build(self, config: Config, trained: OpenRun, progress: Progress | None = None) -> Built:
+        """Everything a run trains with. The student's first weights depend on the seed alone, each loss's parts on seed and label."""
+        corpora = self.corpora(config)
+        student = self.student(config, corpora)
+        banks = {label: self.bank(config, label, corpus, trained, progress) for label, corpus in corpora.items()}
+        dims = _dims(student, banks, corpora)
+        return Built(corpora, student, self.objective(config, dims), banks, dims)
+
+    def student(self, config: Config, corpora: Mapping[str, Corpus]) -> Any:
+        """The backbone of a config, seeded, on the device."""
+        seed_torch(config["seed"], "student")
+        vocabulary = list(dict.fromkeys(word for corpus in corpora.values() for word in corpus.vocabulary))
+        sentences = _Chained([corpus.sentences for corpus in corpora.values()])
+        given = {"vocabulary": vocabulary, "sentences": sentences, "device": self.device}
+        return self.plugins.catalogue.build("backbone", part(config["backbone"]), **given).to(self.device)
+
+    def objective(self, config: Config, dims: Dims) -> Objective:
+        """The losses of a config, each with parts of its own."""
+        terms = []
+        for label, entry in config["losses"].items():
+            seed_torch(config["seed"], "loss", label)
+            loss = self.plugins.catalogue.build("loss", part(entry), dims=dims, device=self.device)
+            refs = references(self.plugins.catalogue.get("loss", entry["name"]), entry["options"])
+            uses = tuple(name for _, ref, name in refs if ref.section == "losses")
+            terms.append(Term(label, loss, entry["weight"], None if entry["on"] is None else tuple(entry["on"]), uses))
+        return Objective(terms).to(self.device)
+
+    def evaluator(self, entry: Mapping[str, Any]) -> Any:
+        """An evaluator of a config."""
+        return self.plugins.catalogue.build("evaluator", part(entry), data=self.data, device=self.device)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A run's objects. `dims` is kept with the weights, so that the run opens again without its teachers."""
+
+    corpora: Mapping[str, Corpus]
+    student: Any
+    objective: Objective
+    banks: Mapping[str, TeacherBank]
+    dims: Dims
+
+
+def train_options(config: Config) -> TrainOptions:
+    """The `train` section, typed again."""
+    return TrainOptions.model_validate(config["train"])
+
+
+def dims_to_json(dims: Dims) -> dict[str, Any]:
+    """Plain JSON of the widths."""
+    return {**asdict(dims), "special_ids": sorted(dims.special_ids)}
+
+
+def dims_from_json(data: Mapping[str, Any]) -> Dims:
+    """The inverse of `dims_to_json`."""
+    return Dims(**{**data, "special_ids": frozenset(data["special_ids"])})
+
+
+def _dims(student: Any, banks: Mapping[str, TeacherBank], corpora: Mapping[str, Corpus]) -> Dims:
+    text: dict[str, int] = {}
+    image: dict[str, int] = {}
+    for label, bank in banks.items():
+        some = torch.zeros(2, dtype=torch.long, device=next(iter(student.parameters()), torch.empty(0)).device)
+        for name, rows in bank.gather(some, some if corpora[label].image_of is not None else None).items():
+            side = rows.text_NT if rows.text_NT is not None else rows.states_NLT
+            text |= {} if side is None else {name: side.shape[-1]}
+            image |= {} if rows.image_NE is None else {name: rows.image_NE.shape[-1]}
+    tokenizer = student.tokenizer
+    return Dims(student.dim, text, image, tokenizer.size, tokenizer.pad_id, tokenizer.mask_id, frozenset(tokenizer.special_ids))
+
+
+class _Chained(Sequence[str]):
+    """Several lists of sentences as one, without copying them."""
+
+    def __init__(self, parts: Sequence[Sequence[str]]) -> None:
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        for inner in self._parts:
+            if index < len(inner):
+                return inner[index]
+            index -= len(inner)
+        raise IndexError(index)
