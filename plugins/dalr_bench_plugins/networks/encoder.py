@@ -1,0 +1,117 @@
+"""The student: a Hugging Face encoder, a pooler and a training head, as one `nn.Module`; all views in one pass."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from dalr_bench import Encoding, TokenBatch
+from dalr_bench_plugins.networks.pooling import Pooling, needs_all_layers, pool
+from dalr_bench_plugins.networks.sentence_folder import SentenceModel, save_sentence_folder
+from dalr_bench_plugins.networks.vocabulary import TextTokenizer
+
+Head = Literal["mlp", "none"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How rows are read off the encoder. The head trains only, unless it is kept; unit length is a test-time matter."""
+
+    pooling: Pooling = "cls_before_pooler"
+    head: Head = "mlp"
+    keep_head: bool = False
+    normalize: bool = False
+
+
+class MLPHead(nn.Module):
+    """tanh(W c + b), D → D: SimCSE's training head (princeton-nlp/SimCSE@49fa580:simcse/models.py, MLPLayer).
+
+    W ~ N(0, std²) and b = 0, as BERT initialises its own layers.
+    """
+
+    def __init__(self, width: int, std: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+        nn.init.normal_(self.linear.weight, std=std)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(self.linear(rows))
+
+
+class SentenceEncoder(nn.Module):
+    """`types.Backbone` over any transformers encoder. `origin`: what `protocol()` says of the weights it started from."""
+
+    def __init__(self, encoder: Any, tokenizer: TextTokenizer, reading: Reading, origin: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.tokenizer = tokenizer
+        self.reading = reading
+        self.origin = dict(origin)
+        self.dim = int(encoder.config.hidden_size)
+        std = float(getattr(encoder.config, "initializer_range", 0.02))
+        self.head = MLPHead(self.dim, std) if reading.head == "mlp" else None
+        pooler = getattr(encoder, "pooler", None)
+        if pooler is not None and reading.pooling != "cls":
+            pooler.requires_grad_(False)  # no loss reaches it: neither decay it nor count it as trained
+
+    def _output(self, tokens: TokenBatch) -> Any:
+        # transformers itself leaves a mask of ones out: a second check here would only cost a device sync.
+        all_layers = {"output_hidden_states": True} if needs_all_layers(self.reading.pooling) else {}
+        return self.encoder(input_ids=tokens.ids_NL, attention_mask=tokens.mask_NL, **all_layers)
+
+    def encode(self, tokens: TokenBatch, views: int, states: bool) -> Encoding:
+        """All views in one pass over the repeated batch, each repetition with its own dropout: [N, V, D], [N, V, L, D]."""
+        repeated = TokenBatch(tokens.ids_NL.repeat(views, 1), tokens.mask_NL.repeat(views, 1))
+        output = self._output(repeated)
+        pooled = pool(output, repeated.mask_NL, self.reading.pooling)
+        projected = pooled if self.head is None else self.head(pooled)
+        return Encoding(
+            pooled_NVD=_by_view(pooled, views),
+            projected_NVD=_by_view(projected, views),
+            states_NVLD=_by_view(output.last_hidden_state, views) if states else None,
+        )
+
+    def forward(self, tokens: TokenBatch, views: int, states: bool) -> Encoding:
+        """As `encode`: what a distributed wrapper calls."""
+        return self.encode(tokens, views, states)
+
+    def embed(self, tokens: TokenBatch) -> torch.Tensor:
+        """What evaluation sees, [N, D]: pooled rows, through the head where kept, at unit length where asked for."""
+        rows = pool(self._output(tokens), tokens.mask_NL, self.reading.pooling)
+        if self.head is not None and self.reading.keep_head:
+            rows = self.head(rows)
+        return nn.functional.normalize(rows, dim=-1) if self.reading.normalize else rows
+
+    def protocol(self) -> Mapping[str, Any]:
+        """What decides these vectors beside the trained weights."""
+        head = "none" if self.head is None else "kept" if self.reading.keep_head else "training only"
+        return {
+            **self.origin,
+            "pooling": self.reading.pooling,
+            "max_length": self.tokenizer.max_length,
+            "head": head,
+            "normalize": self.reading.normalize,
+        }
+
+    def save(self, folder: str) -> None:
+        """A sentence-transformers folder of stock modules giving the vectors of `embed`; LoRA is merged into a copy."""
+        encoder = self.encoder
+        if hasattr(encoder, "merge_and_unload"):
+            encoder = copy.deepcopy(encoder).merge_and_unload()
+        dense = [encoder.pooler.dense] if self.reading.pooling == "cls" else []
+        if self.head is not None and self.reading.keep_head:
+            dense.append(self.head.linear)
+        text, reading = self.tokenizer, self.reading
+        model = SentenceModel(encoder, text.inner, reading.pooling, text.max_length, tuple(dense), reading.normalize)
+        save_sentence_folder(model, folder)
+
+
+def _by_view(rows: torch.Tensor, views: int) -> torch.Tensor:
+    """[V*N, ...], view-major, to [N, V, ...]."""
+    return rows.reshape(views, -1, *rows.shape[1:]).transpose(0, 1)

@@ -1,0 +1,168 @@
+"""Opening a Hugging Face encoder: by id or folder, fp32, safetensors, with one clear line where it cannot be done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dalr_bench import DataError, Fault
+
+PICKLE = "which can run code when opened: convert it to safetensors, or set `allow_pickle: true`"
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What names pretrained weights: hub id or folder, revision, and two doors that stay shut unless opened by name."""
+
+    model: str
+    revision: str | None = None
+    trust_remote_code: bool = False
+    allow_pickle: bool = False
+
+
+def open_encoder(checkpoint: Checkpoint, needs_pooler: bool, changes: dict[str, Any] | None = None) -> tuple[Any, Any]:
+    """The encoder (fp32: transformers 5 would keep a checkpoint's fp16) and its tokenizer; `changes` go to its config.
+
+    Raises DataError where files are missing, cut, pickled without leave, or lack weights the encoder needs.
+    """
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    named = {"revision": checkpoint.revision, "trust_remote_code": checkpoint.trust_remote_code}
+    with _explained(checkpoint), quiet():
+        config = AutoConfig.from_pretrained(checkpoint.model, **named)
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.model, **named)
+        for name, value in (changes or {}).items():
+            _change(config, name, value)
+        # None lets transformers fall back to a .bin, which it reads with weights_only=True.
+        safe = None if checkpoint.allow_pickle else True
+        named |= {"config": config, "use_safetensors": safe}
+        model, report = AutoModel.from_pretrained(
+            checkpoint.model, dtype=torch.float32, output_loading_info=True, **named
+        )
+    _check_loaded(checkpoint, model, report, needs_pooler)
+    return model, tokenizer
+
+
+# The same dropout has another name in each family.
+_CONFIG_NAMES = {
+    "hidden_dropout": ("hidden_dropout_prob", "dropout", "mlp_dropout"),
+    "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout"),
+}
+
+
+def _change(config: Any, name: str, value: Any) -> None:
+    found = next((known for known in _CONFIG_NAMES[name] if hasattr(config, known)), None)
+    if found is None:
+        raise DataError(f"a {config.model_type} model has no {name.replace('_', ' ')} to set")
+    setattr(config, found, value)
+
+
+def _check_loaded(checkpoint: Checkpoint, model: Any, report: dict[str, Any], needs_pooler: bool) -> None:
+    missing = sorted(report["missing_keys"])
+    needed = [key for key in missing if needs_pooler or not key.startswith("pooler.")]
+    if needed:
+        tail = " (use `pooling: cls_before_pooler`)" if all(key.startswith("pooler.") for key in needed) else ""
+        listed = ", ".join(needed[:3]) + (" …" if len(needed) > 3 else "")
+        raise DataError(Fault(f"the weights lack {listed}{tail}", file=checkpoint.model))
+    if needs_pooler and getattr(model, "pooler", None) is None:
+        what = f"a {model.config.model_type} model has no pooler: use `pooling: cls_before_pooler` or `mean`"
+        raise DataError(Fault(what, file=checkpoint.model))
+
+
+@contextmanager
+def _explained(checkpoint: Checkpoint) -> Iterator[None]:
+    """transformers says in paragraphs what a user needs in a line."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        raise DataError(Fault(f"the weights file is cut or damaged ({error})", file=checkpoint.model)) from error
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise DataError(Fault(_reason(checkpoint, error), file=checkpoint.model)) from error
+
+
+def _reason(checkpoint: Checkpoint, error: Exception) -> str:
+    folder = Path(checkpoint.model)
+    if not folder.is_dir() and isinstance(error, OSError):
+        return (
+            "no such model folder, nor is it in the Hugging Face cache, nor could it be fetched: check the name, run "
+            "`dalr-bench prefetch SUITE` where there is a network, or give a folder"
+        )
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        return "this folder has no config.json: it holds no Hugging Face model"
+    if folder.is_dir() and not list(folder.glob("*.safetensors")) and not checkpoint.allow_pickle:
+        pickled = next(iter(sorted([*folder.glob("*.bin"), *folder.glob("*.pt")])), None)
+        if pickled is not None:
+            return f"{pickled.name} is a pickle, {PICKLE}"
+        return "this folder has no weights (model.safetensors)"
+    return f"cannot be opened: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars and load reports of transformers inside: what matters is checked and said by us."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def weights_fingerprint(checkpoint: Checkpoint) -> str:
+    """sha256 over the weight files and the tokenizer a checkpoint resolves to: what its vectors rest on.
+
+    Raises DataError where no weights are found.
+    """
+    words = [path for name in ("tokenizer.json", "vocab.txt") if (path := _local(checkpoint, name))]
+    return digest_of_files(_weight_files(checkpoint) + words)
+
+
+def digest_of_files(paths: list[Path]) -> str:
+    """sha256 of the contents, one after another."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as handle:
+            digest.update(hashlib.file_digest(handle, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _weight_files(checkpoint: Checkpoint) -> list[Path]:
+    for name in _WEIGHTS:
+        found = _local(checkpoint, name)
+        if found is None:
+            continue
+        if not name.endswith(".json"):
+            return [found]
+        shards = sorted(set(json.loads(found.read_text(encoding="utf-8"))["weight_map"].values()))
+        return [path for shard in shards if (path := _local(checkpoint, shard))]
+    raise DataError(Fault("no weights found", file=checkpoint.model))
+
+
+def _local(checkpoint: Checkpoint, name: str) -> Path | None:
+    from transformers.utils import cached_file
+
+    with quiet():
+        found = cached_file(
+            checkpoint.model,
+            name,
+            revision=checkpoint.revision,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+            _raise_exceptions_for_gated_repo=False,
+        )
+    return Path(found) if found else None
