@@ -310,10 +310,14 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluator gives back: the first score is its main one (the one a dev check selects by)."""
+    """What an evaluator gives back: the first score is its main one (the one a dev check selects by).
+
+    `missing` names tasks that were asked for and whose data is absent: reported as such, never scored as zero.
+    """
 
     scores: Sequence[Score]
     predictions: Sequence[Predictions] = ()
+    missing: Sequence[str] = ()
 
 
 class Subject(Protocol):
@@ -345,7 +349,23 @@ class Task:
     needs: tuple[str, ...] = ()
 
 
-class Executor(Protocol):
-    """Runs tasks, each after those it needs; yields (run id, status) as they end. Never pickles anything."""
+class Queue(Protocol):
+    """The tasks of a grid in an order that respects their needs. `take` gives one that may start now (None: wait, or all taken)."""
 
-    def execute(self, tasks: Sequence[Task], report: Callable[[str, Mapping[str, Any]], None]) -> Mapping[str, str]: ...
+    def __len__(self) -> int: ...
+    def take(self) -> Task | None: ...
+    def done(self) -> bool: ...
+    def end(self, run_id: str, status: str, error: str | None = None) -> None: ...
+
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+class Executor(Protocol):
+    """Runs the tasks of a queue until it is done, telling `report` every event. Never pickles anything.
+
+    Injected on request: `jobs` (how many at once; None: its own choice), `device` (auto, cpu, cuda), and
+    `perform(task, report) -> (status, error)`, which runs a task in this process.
+    """
+
+    def execute(self, queue: Queue, report: Report) -> None: ...

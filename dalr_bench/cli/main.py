@@ -57,7 +57,7 @@ def _strangers() -> dict[str, click.Command]:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Example: dalr-bench run suites/ablation.yaml --smoke",
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of a fault.")
+@click.option("--debug", is_flag=True, help="Show the traceback of a fault (anywhere on the line).")
 @click.version_option(package_name="dalr-bench")
 def entry(debug: bool) -> None:
     """Ablations of sentence and multimodal representation learning: a YAML suite in, a paper's table out."""
@@ -65,12 +65,14 @@ def entry(debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a user's fault is one line on stderr and its own exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
     try:
         result = entry.main(given, prog_name="dalr-bench", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
     except UserError as error:
-        if "--debug" in given:
+        if debug:
             raise
         click.echo("\n".join(f"error: {fault}" for fault in error.faults), err=True)
         sys.exit(error.exit_code)

@@ -1,0 +1,38 @@
+"""Sessions of the project, run in the environment nox itself is installed in: `pip install -e '.[dev]'` is all the set-up."""
+
+import sys
+
+import nox
+
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["lint", "types", "tests"]
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The test suite, two processes; `nox -s tests -- --slow` adds the tests that take minutes."""
+    session.run(sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", "-m", "not gpu", *session.posargs)
+
+
+@nox.session
+def gpu_tests(session: nox.Session) -> None:
+    """Tests that need a CUDA device; each skips where there is none."""
+    session.run(sys.executable, "-m", "pytest", "-m", "gpu", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff over everything."""
+    session.run(sys.executable, "-m", "ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict over the packages."""
+    session.run(sys.executable, "-m", "mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Every command and example of README and docs/ is executed; tables under docs/ are compared with what the code makes."""
+    session.run(sys.executable, "-m", "pytest", "-q", "tests/test_docs.py", *session.posargs)
