@@ -51,7 +51,7 @@ def hf(
     `pooling`: `cls` (the model's own pooler, tanh(W h + b)), `cls_before_pooler`, `mean`, `first_last`,
     `embeddings_last`, `top2` (princeton-nlp/SimCSE@49fa580:evaluation.py:119-138). `head: mlp` is SimCSE's Linear+Tanh
     on the pooled row; losses see both sides of it, evaluation only the side before it unless `keep_head`. `max_length`
-    counts ids, special ones included. Dropouts left out are the checkpoint's own; from scratch hidden .1 and attention 0
+    counts ids, special ones included. Dropouts left out are the checkpoint's own; from scratch hidden .1, attention 0
     (enough for SimCSE's two views, and a fifth cheaper on a CPU). `lora_rank` trains low-rank updates of every linear
     layer (peft) and freezes the rest.
 

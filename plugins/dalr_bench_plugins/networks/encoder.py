@@ -45,7 +45,7 @@ class MLPHead(nn.Module):
 
 
 class SentenceEncoder(nn.Module):
-    """`types.Backbone` over any transformers encoder. `origin`: what `protocol()` says of the weights it started from."""
+    """`types.Backbone` over any transformers encoder. `origin`: what `protocol()` says of its first weights."""
 
     def __init__(self, encoder: Any, tokenizer: TextTokenizer, reading: Reading, origin: Mapping[str, Any]) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class SentenceEncoder(nn.Module):
         return self.encoder(input_ids=tokens.ids_NL, attention_mask=tokens.mask_NL, **all_layers)
 
     def encode(self, tokens: TokenBatch, views: int, states: bool) -> Encoding:
-        """All views in one pass over the repeated batch, each repetition with its own dropout: [N, V, D], [N, V, L, D]."""
+        """All views in one pass over the repeated batch, each with its own dropout: [N, V, D]; states [N, V, L, D]."""
         repeated = TokenBatch(tokens.ids_NL.repeat(views, 1), tokens.mask_NL.repeat(views, 1))
         output = self._output(repeated)
         pooled = pool(output, repeated.mask_NL, self.reading.pooling)

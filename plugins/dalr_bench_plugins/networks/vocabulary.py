@@ -66,8 +66,8 @@ def learned_vocabulary(sentences: Iterable[str], size: int) -> Any:
     """WordPiece tokenizer learned from sentences: their characters (alone and continuing), then words by frequency.
 
     Any word of known characters has a spelling, so only unseen characters are unknown. Ties are broken by the word
-    itself: the same sentences give the same tokenizer. The `tokenizers` trainer does not promise that (its merges follow
-    a randomly seeded hash map; four runs gave four vocabularies). Raises DataError where there is nothing to learn from.
+    itself: the same sentences give the same tokenizer. The `tokenizers` trainer does not promise that: its merges
+    follow a randomly seeded hash map, and four runs gave four vocabularies. Raises DataError without any sentence.
     """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
