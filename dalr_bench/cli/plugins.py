@@ -1,0 +1,128 @@
+"""`dalr-bench plugins`: what is registered, by whom, and what each component's options are."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from dalr_bench.plugin.registry import Catalogue, Component
+
+_EXAMPLE = """\b
+Examples:
+  dalr-bench plugins
+  dalr-bench plugins NAME"""
+
+
+@click.command("plugins", epilog=_EXAMPLE)
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def command(name: str | None, as_json: bool) -> None:
+    """List the registered components, or show one: its purpose, options, types, defaults and bounds."""
+    from dalr_bench.plugin.manager import load
+
+    catalogue = load().catalogue
+    shown = list(catalogue) if name is None else _named(catalogue, name)
+    if as_json:
+        components = [describe(component) for component in shown]
+        click.echo(json.dumps({"components": components, "broken": catalogue.broken}, indent=2, ensure_ascii=False))
+    elif name is None:
+        click.echo(listing(catalogue), nl=False)
+    else:
+        click.echo("\n\n".join(page(component) for component in shown))
+
+
+def listing(catalogue: Catalogue) -> str:
+    """Kind, name, origin and one line of every component; then the plugins that were set aside, with the reason."""
+    rows = [(c.kind, c.name, f"{c.distribution} {c.version}", c.summary) for c in catalogue]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
+    lines = ["  ".join([*(text.ljust(w) for text, w in zip(row, widths, strict=False)), row[3]]).rstrip() for row in rows]
+    lines += [f"broken: {name}: {reason}" for name, reason in sorted(catalogue.broken.items())]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def page(component: Component) -> str:
+    """All there is to know of one component before it is written in a suite."""
+    import inspect
+
+    about = describe(component)
+    lines = [f"{component.kind} {component.name}, from {about['distribution']} {about['version']} ({about['source']})", ""]
+    lines += [inspect.getdoc(component.factory) or "(no docstring)", ""]
+    if not about["options"]:
+        lines.append("It has no options.")
+    for option in about["options"]:
+        default = "required" if option["required"] else f"default {json.dumps(option['default'], ensure_ascii=False)}"
+        bounds = f"; {option['bounds']}" if option["bounds"] else ""
+        refers = f"; names one of the suite's {option['refers']}" if option["refers"] else ""
+        lines.append(f"  {option['name']}: {option['type']}; {default}{bounds}{refers}")
+    if about["injected"]:
+        lines += ["", f"Given by the harness, never written in a suite: {', '.join(about['injected'])}."]
+    return "\n".join(lines)
+
+
+def describe(component: Component) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "distribution": component.distribution,
+        "version": component.version,
+        "summary": component.summary,
+        "source": _source(component),
+        "options": [_option(component, name) for name in component.schema.model_fields],
+        "injected": sorted(component.injected),
+    }
+
+
+def _option(component: Component, name: str) -> dict[str, Any]:
+    from pydantic_core import to_jsonable_python
+
+    from dalr_bench.plugin.registry import field_bounds
+    from dalr_bench.types import Ref
+
+    field = component.schema.model_fields[name]
+    marker = component.markers.get(name)
+    return {
+        "name": name,
+        "type": _type(field.annotation),
+        "required": field.is_required(),
+        "default": None if field.is_required() else to_jsonable_python(field.get_default(call_default_factory=True)),
+        "bounds": field_bounds(field),
+        "refers": marker.section if isinstance(marker, Ref) else None,
+    }
+
+
+def _type(hint: Any) -> str:
+    """`list[str]`, `'mean' | 'sum'`, `float | None`: a type as the signature has it, without module names."""
+    import types
+    import typing
+
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return " | ".join(map(repr, arguments))
+    if origin is typing.Annotated:
+        return _type(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(map(_type, arguments))
+    if origin is not None:
+        return f"{_type(origin)}[{', '.join(map(_type, arguments))}]"
+    if hint is type(None):
+        return "None"
+    return str(getattr(hint, "__name__", hint))
+
+
+def _source(component: Component) -> str:
+    return f"{component.factory.__module__}.{getattr(component.factory, '__qualname__', component.name)}"
+
+
+def _named(catalogue: Catalogue, name: str) -> list[Component]:
+    """Components of that name (`kind/name` where two kinds share it). Raises PluginError with the nearest known one."""
+    from dalr_bench.errors import PluginError, nearest
+
+    found = [c for c in catalogue if name in (c.name, f"{c.kind}/{c.name}")]
+    if found:
+        return found
+    aside = [f"{plugin} was set aside: {reason}" for plugin, reason in catalogue.broken.items()]
+    raise PluginError(" ".join([f"no component is called '{name}'.", nearest(name, (c.name for c in catalogue)), *aside]))

@@ -1,0 +1,72 @@
+"""`dalr-bench status`: what is done, running, failed and missing, from the run folders alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from dalr_bench.record.results import Results
+
+_EXAMPLE = """\b
+Example:
+  dalr-bench status results/ablation"""
+
+
+@click.command("status", epilog=_EXAMPLE)
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def command(results: Path, as_json: bool) -> None:
+    """Tell which runs of RESULTS are done, running, failed, interrupted, damaged or missing."""
+    from dalr_bench.record.results import read_results
+
+    found = read_results(results)
+    runs = _runs(found)
+    counts = {state: number for state, number in Counter(run["state"] for run in runs).items() if number}
+    if as_json:
+        click.echo(json.dumps({"suite": found.summary.suite, "total": {"runs": len(runs), **counts}, "runs": runs}, indent=2))
+        return
+    click.echo(f"{_plain(found.summary.suite)}: {_counted(len(runs), counts)}")
+    for run in runs:
+        if run["state"] != "done":
+            why = f": {run['error']}" if run["error"] else ""
+            click.echo(_plain(f"{run['state']:<12}{run['id']}{why}"))
+
+
+def _runs(found: Results) -> list[dict[str, Any]]:
+    """One entry a run, in the order of the suite; run folders the suite no longer names are left out."""
+    from dalr_bench.record.store import state
+
+    first = {place.run_id: place for place in reversed(found.summary.cells)}
+    order = dict.fromkeys(place.run_id for place in found.summary.cells)
+    damaged = [run for run, record in found.records.items() if record.status == "damaged" and run not in order]
+    out = []
+    for run in [*order, *damaged]:
+        place, record = first.get(run), found.records.get(run)
+        out.append(
+            {
+                "id": run,
+                "variant": place.variant if place else None,
+                "axes": dict(place.axes) if place else {},
+                "seed": place.seed if place else None,
+                "state": state(found.folder / run, record),
+                "error": record.error if record else None,
+                "seconds": dict(record.seconds) if record else {},
+            }
+        )
+    return out
+
+
+def _counted(runs: int, counts: dict[str, int]) -> str:
+    order = ("done", "running", "failed", "interrupted", "damaged", "missing")
+    parts = [f"{counts[state]} {state}" for state in order if state in counts]
+    return f"{runs} runs" + (f": {', '.join(parts)}" if parts else "")
+
+
+def _plain(text: str) -> str:
+    """One line that cannot steer the terminal, whatever an error text holds."""
+    return "".join(c if c.isprintable() else " " for c in text).rstrip()

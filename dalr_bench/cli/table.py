@@ -1,0 +1,100 @@
+"""`dalr-bench table`: the table of a suite's results."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dalr_bench.table.model import Request, Table
+
+_EXAMPLE = """\b
+Examples:
+  dalr-bench table results/ablation
+  dalr-bench table results/ablation --format latex --baseline baseline --out table.tex"""
+
+
+@click.command("table", epilog=_EXAMPLE)
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "format_", default="terminal", metavar="NAME", show_default=True,
+    help="terminal, markdown, latex, html, csv, json, typst, or one a plugin adds.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file instead of printing.")
+@click.option("--tasks", multiple=True, metavar="NAME", help="Show these columns: a task, task.metric, task.subset, or a glob.")
+@click.option("--baseline", metavar="VARIANT", help="Show differences to this variant, paired by seed.")
+@click.option("--template", type=click.Path(path_type=Path, dir_okay=False), help="A Jinja template of your own, run in a sandbox.")
+@click.option("--reported", multiple=True, type=click.Path(path_type=Path), help="CSV of published rows: row,task,metric,value,source[,std,protocol].")
+@click.option("--mix-protocols", is_flag=True, help="Print a column even where its rows were scored in different ways.")
+@click.option("--cost", is_flag=True, help="Add a column with the seconds a run took.")
+def command(
+    results: Path,
+    format_: str,
+    out: Path | None,
+    tasks: tuple[str, ...],
+    baseline: str | None,
+    template: Path | None,
+    reported: tuple[Path, ...],
+    mix_protocols: bool,
+    cost: bool,
+) -> None:
+    """Print the table of RESULTS: a row a variant, a column a task, means over seeds."""
+    from dalr_bench.record.files import write_text
+    from dalr_bench.record.results import read_results
+    from dalr_bench.table.build import build
+    from dalr_bench.table.model import Request
+    from dalr_bench.table.reported import read_reported
+
+    published = [row for path in reported for row in read_reported(path)]
+    found = read_results(results)
+    table = build(found.summary, found.records, Request(tasks, baseline, mix_protocols, cost, published))
+    text = _text(table, format_, template, styled=out is None and sys.stdout.isatty())
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        write_text(out, text)
+
+
+def _text(table: Table, format_: str, template: Path | None, styled: bool) -> str:
+    from dalr_bench.table.render import FORMATS, render, render_template
+    from dalr_bench.table.terminal import terminal
+
+    if template is not None:
+        html = format_ == "html" or ".html" in template.suffixes
+        return render_template(table, _read(template), str(template), html)
+    if format_ == "terminal":
+        return terminal(table, _width() if styled else None, styled)
+    if format_ in FORMATS:
+        return render(table, format_)
+    return render_template(table, _plugin_template(format_), format_, html=format_.endswith("html"))
+
+
+def _read(path: Path) -> str:
+    from dalr_bench.errors import DataError, Fault
+
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(Fault(f"the template cannot be read: {error}", file=str(path))) from None
+
+
+def _plugin_template(name: str) -> str:
+    from dalr_bench.errors import SuiteError, nearest
+    from dalr_bench.plugin.manager import load
+    from dalr_bench.table.render import FORMATS
+    from dalr_bench.types import Part
+
+    catalogue = load(frozenset({"template"})).catalogue
+    known = catalogue.names("template")
+    if name not in known:
+        raise SuiteError(f"--format {name}: no format is called that. {nearest(name, [*FORMATS, *known])}")
+    return str(catalogue.build("template", Part(name)))
+
+
+def _width() -> int:
+    import shutil
+
+    return shutil.get_terminal_size().columns

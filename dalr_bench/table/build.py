@@ -1,0 +1,210 @@
+"""Records in, cells out. Pure: the same records and request give the same table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dalr_bench.errors import SuiteError, nearest
+from dalr_bench.table import protocol
+from dalr_bench.table.columns import Key, Order, choose, key_of, read_order
+from dalr_bench.table.model import Cell, Column, Delta, Group, Layout, Measured, Reported, Request, Row, Table
+from dalr_bench.table.notes import Notes, clean, why_missing
+from dalr_bench.table.reported import from_expect
+from dalr_bench.table.stats import mean, rank, std
+from dalr_bench.types import Score
+
+COST = Column("seconds", "seconds", "", ("", "", None, ""), lower_is_better=True, unit="seconds")
+_REPORTED = "reported"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row before it has cells: the run of each seed. Seeds that share a run count once."""
+
+    variant: str
+    axes: tuple[tuple[str, str], ...]
+    runs: Mapping[int, str]
+
+    @property
+    def distinct(self) -> dict[str, int]:
+        """Run id → the first seed that names it."""
+        out: dict[str, int] = {}
+        for seed, run in self.runs.items():
+            out.setdefault(run, seed)
+        return out
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the shown runs hold: records by run id, and scores by run id and key."""
+
+    records: Mapping[str, Measured]
+    scores: Mapping[str, Mapping[Key, Score]]
+
+    def value(self, run: str, column: Column) -> float | None:
+        """The number of one run in one column, as printed (×100, or seconds)."""
+        if run not in self.scores:
+            return None
+        if column.unit == "seconds":
+            parts = self.records[run].seconds
+            return parts.get("total", sum(parts.values())) if parts else None
+        score = self.scores[run].get(column.key)
+        return None if score is None else 100 * score.value
+
+
+def build(layout: Layout, records: Mapping[str, Measured], request: Request) -> Table:
+    """The table of a suite. Raises SuiteError: unknown task or baseline, or protocols mixed in one column."""
+    order = read_order()
+    if request.baseline is not None and request.baseline not in layout.variants:
+        raise SuiteError(
+            f"--baseline {request.baseline}: no variant is called that. {nearest(request.baseline, layout.variants)}"
+        )
+    lines = _lines(layout)
+    found = _found(lines, records)
+    columns = choose((key for scores in found.scores.values() for key in scores), request.tasks, order)
+    reported = [*from_expect(layout.expect), *request.reported]
+    ways = _protocols(lines, columns, found, _claims(reported, columns, order))
+    protocol.check(columns, ways, request.mix_protocols)
+    captions = protocol.captions(columns, ways)
+    columns = [*columns, COST] if request.cost else columns
+    notes = Notes()
+    groups = [
+        _group(
+            axes,
+            [line for line in lines if line.axes == axes],
+            columns,
+            found,
+            _Context(layout, lines, request.baseline, notes),
+        )
+        for axes in dict.fromkeys(line.axes for line in lines)
+    ]
+    rows = [row for each in reported if (row := _reported(each, columns, order, notes)).cells]
+    groups += [Group(_REPORTED, rows)] if rows else []
+    title = clean(layout.title or layout.suite)
+    return Table(title, clean(layout.suite), columns, groups, captions, notes.texts, request.baseline)
+
+
+# ------------------------------------------------------------------ rows
+def _lines(layout: Layout) -> list[Line]:
+    runs: dict[tuple[tuple[tuple[str, str], ...], str], dict[int, str]] = {}
+    for place in layout.cells:
+        if place.variant not in layout.support:
+            runs.setdefault((tuple(place.axes.items()), place.variant), {})[place.seed] = place.run_id
+    lines = [Line(variant, axes, dict(sorted(seeds.items()))) for (axes, variant), seeds in runs.items()]
+    rows = {variant: position for position, variant in enumerate(layout.variants)}
+    labels = {(axis, label): i for axis, names in layout.axes.items() for i, label in enumerate(names)}
+    return sorted(
+        lines,
+        key=lambda line: (
+            [labels.get(pair, len(labels)) for pair in line.axes],
+            line.axes,
+            rows.get(line.variant, len(rows)),
+        ),
+    )
+
+
+def _found(lines: Sequence[Line], records: Mapping[str, Measured]) -> Found:
+    runs = [run for line in lines for run in line.distinct]
+    shown = {run: records[run] for run in runs if run in records}
+    scores = {
+        run: {key_of(score): score for score in record.scores}
+        for run, record in shown.items()
+        if record.status == "done"
+    }
+    return Found(shown, scores)
+
+
+def _protocols(
+    lines: Sequence[Line], columns: Sequence[Column], found: Found, claims: protocol.Found
+) -> protocol.Found:
+    out: dict[str, dict[str, list[str]]] = {column.name: {} for column in columns}
+    for column in columns:
+        for line in lines:
+            for run in line.distinct:
+                score = found.scores.get(run, {}).get(column.key)
+                if score is not None:
+                    rows = out[column.name].setdefault(clean(score.protocol), [])
+                    rows += [] if line.variant in rows else [line.variant]
+        for text, names in claims[column.name].items():
+            out[column.name].setdefault(text, []).extend(names)
+    return out
+
+
+def _claims(reported: Sequence[Reported], columns: Sequence[Column], order: Order) -> protocol.Found:
+    """Protocols that published rows state. One that states none is believed to be what its source says."""
+    out: dict[str, dict[str, list[str]]] = {column.name: {} for column in columns}
+    for row in reported:
+        for column, reference in _matches(row, columns, order):
+            if reference in row.protocols:
+                out[column.name].setdefault(clean(row.protocols[reference]), []).append(row.name)
+    return out
+
+
+# ------------------------------------------------------------------ cells
+@dataclass(frozen=True)
+class _Context:
+    layout: Layout
+    lines: Sequence[Line]
+    baseline: str | None
+    notes: Notes
+
+    def baseline_of(self, line: Line) -> Line | None:
+        """The baseline at the same point of the grid, or the one outside the grid."""
+        same = [other for other in self.lines if other.variant == self.baseline and other.axes in (line.axes, ())]
+        return max(same, key=lambda other: len(other.axes), default=None)
+
+
+def _group(
+    axes: tuple[tuple[str, str], ...], lines: Sequence[Line], columns: Sequence[Column], found: Found, context: _Context
+) -> Group:
+    rows = [_row(line, columns, found, context) for line in lines]
+    for column in columns:
+        printed = [None if (value := row.cells[column.name].mean) is None else round(value, 2) for row in rows]
+        best, second = rank(printed, column.lower_is_better)
+        for i in best | second:
+            cell = replace(rows[i].cells[column.name], best=i in best, second=i in second)
+            rows[i] = replace(rows[i], cells={**rows[i].cells, column.name: cell})
+    return Group(clean(", ".join(f"{axis}: {label}" for axis, label in axes)), rows)
+
+
+def _row(line: Line, columns: Sequence[Column], found: Found, context: _Context) -> Row:
+    baseline = context.baseline_of(line) if line.variant != context.baseline else None
+    cells = {column.name: _cell(line, column, found, context.notes) for column in columns}
+    if baseline is not None:
+        cells = {c.name: replace(cells[c.name], delta=_delta(line, baseline, c, found)) for c in columns}
+    done = sum(run in found.scores for run in line.distinct)
+    # A row without any column still has to say why it is empty.
+    note = (
+        "" if done == len(line.distinct) or cells else context.notes.mark(why_missing(line.distinct, found.records, ""))
+    )
+    return Row(
+        clean(line.variant), "measured", cells, done, len(line.distinct), line.variant in context.layout.floors, note
+    )
+
+
+def _cell(line: Line, column: Column, found: Found, notes: Notes) -> Cell:
+    values = {run: value for run in line.distinct if (value := found.value(run, column)) is not None}
+    without = {run: seed for run, seed in line.distinct.items() if run not in values}
+    note = notes.mark(why_missing(without, found.records, column.name)) if without else ""
+    numbers = list(values.values())
+    return Cell(mean(numbers) if numbers else None, std(numbers), len(numbers), len(line.distinct), note=note)
+
+
+def _delta(line: Line, baseline: Line, column: Column, found: Found) -> Delta | None:
+    pairs = dict.fromkeys((run, baseline.runs[seed]) for seed, run in line.runs.items() if seed in baseline.runs)
+    numbers = [(found.value(run, column), found.value(other, column)) for run, other in pairs]
+    differences = [ours - theirs for ours, theirs in numbers if ours is not None and theirs is not None]
+    return Delta(mean(differences), std(differences), len(differences)) if differences else None
+
+
+# ------------------------------------------------------------------ published rows
+def _matches(row: Reported, columns: Sequence[Column], order: Order) -> list[tuple[Column, str]]:
+    named = {order.name(reference): reference for reference in row.values}
+    keys = [(column, (column.key[0].casefold(), column.key[1].casefold())) for column in columns]
+    return [(column, named[key]) for column, key in keys if key in named]
+
+
+def _reported(row: Reported, columns: Sequence[Column], order: Order, notes: Notes) -> Row:
+    cells = {c.name: Cell(row.values[ref], row.stds.get(ref), 0, 0) for c, ref in _matches(row, columns, order)}
+    return Row(clean(row.name), "reported", cells, note=notes.mark(f"reported: {row.source}") if cells else "")

@@ -1,0 +1,78 @@
+"""Published rows from CSV files of the user's: `row,task,metric,value,source` and, where known, `std` and `protocol`."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dalr_bench.errors import DataError, Fault
+from dalr_bench.table.model import Reported
+
+_NEEDED = ("row", "task", "metric", "value", "source")
+
+
+def read_reported(path: Path) -> list[Reported]:
+    """The rows of one file, in its order; values as printed (×100). Raises DataError with file and line of every fault."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
+            if missing:
+                raise DataError(Fault(f"columns are missing: {', '.join(missing)}", file=str(path), line=1))
+            lines = [(reader.line_num, line) for line in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(Fault(f"cannot be read as CSV: {error}", file=str(path))) from None
+    faults = [Fault(what, file=str(path), line=number) for number, line in lines for what in _faults(line)]
+    if faults:
+        raise DataError(faults)
+    return _rows(line for _, line in lines)
+
+
+def from_expect(expect: Mapping[str, Mapping[str, Any]]) -> list[Reported]:
+    """The published numbers a suite states itself, under `expect`; its key "source" says where they stand."""
+    out = []
+    for variant, values in expect.items():
+        numbers = {key: float(value) for key, value in values.items() if _is_number(value)}
+        out.append(Reported(variant, str(values.get("source", "the suite's `expect`")), numbers))
+    return [row for row in out if row.values]
+
+
+def _rows(lines: Iterable[Mapping[str, str]]) -> list[Reported]:
+    grouped: dict[tuple[str, str], list[Mapping[str, str]]] = {}
+    for line in lines:
+        grouped.setdefault((line["row"], line["source"]), []).append(line)
+    return [_row(name, source, found) for (name, source), found in grouped.items()]
+
+
+def _row(name: str, source: str, lines: list[Mapping[str, str]]) -> Reported:
+    named = {f"{line['task']}.{line['metric']}": line for line in lines}
+    return Reported(
+        name,
+        source,
+        values={key: float(line["value"]) for key, line in named.items()},
+        stds={key: float(line["std"]) for key, line in named.items() if line.get("std")},
+        protocols={key: line["protocol"] for key, line in named.items() if line.get("protocol")},
+    )
+
+
+def _faults(line: Mapping[str, str]) -> list[str]:
+    out = [f"`{name}` is empty" for name in ("row", "task", "metric", "source") if not line[name].strip()]
+    for name in ("value", "std"):
+        text = line.get(name) or ""
+        if (text or name == "value") and not _is_number(_parsed(text)):
+            out.append(f"`{name}` must be a number, got {text!r}")
+    return out
+
+
+def _parsed(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,110 @@
+"""A table for a terminal, by rich. Wider than the terminal, it continues below; elsewhere it is one plain table."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from dalr_bench.table.document import as_texts
+from dalr_bench.table.model import Table
+
+_PLAIN_WIDTH = 10_000
+_GAP = 2
+
+
+def terminal(table: Table, width: int | None = None, styled: bool = False) -> str:
+    """Text for a terminal `width` columns wide (None: as wide as the table). `styled` uses bold, underline and dim;
+    without it `*` marks the best and `'` the second."""
+    texts = as_texts(table)
+    limit = width or _PLAIN_WIDTH
+    console = Console(
+        file=io.StringIO(),
+        width=limit,
+        force_terminal=styled,
+        color_system="standard" if styled else None,
+        legacy_windows=False,
+        _environ={},
+    )
+    console.print(Text(texts["title"], style="bold"))
+    for block in _blocks(texts, styled, limit):
+        console.print(_grid(texts, block, styled))
+    for line in _captions(texts, styled):
+        console.print(Text(line, style="dim"))
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+def _blocks(texts: dict[str, Any], styled: bool, limit: int) -> list[list[int]]:
+    """Column numbers of each table: as many as fit beside the rows' names."""
+    lines = [row for group in texts["groups"] for row in group["rows"]]
+    names = max(
+        [cell_len(_name(row)) for row in lines] + [cell_len(group["label"]) for group in texts["groups"]], default=0
+    )
+    used = start = names + _GAP + max([len(row["n"]) for row in lines] + [1]) + _GAP
+    blocks: list[list[int]] = [[]]
+    for i, column in enumerate(texts["columns"]):
+        wide = max([cell_len(column["label"])] + [_cell(row["cells"][i], styled).cell_len for row in lines]) + _GAP
+        if blocks[-1] and used + wide > limit:
+            blocks.append([])
+            used = start
+        blocks[-1].append(i)
+        used += wide
+    return blocks
+
+
+def _grid(texts: dict[str, Any], block: Sequence[int], styled: bool) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, _GAP, 0, 0))
+    grid.add_column(Text(""), no_wrap=True)
+    grid.add_column(Text("n"), justify="right", no_wrap=True)
+    for i in block:
+        grid.add_column(Text(texts["columns"][i]["label"]), justify="right", no_wrap=True)
+    for position, group in enumerate(texts["groups"]):
+        if group["label"]:
+            if position:
+                grid.add_section()
+            grid.add_row(Text(group["label"], style="italic"))
+        for row in group["rows"]:
+            cells = [_cell(row["cells"][i], styled) for i in block]
+            grid.add_row(Text(_name(row)), Text(row["n"]), *cells, style="dim" if row["kind"] == "reported" else "")
+    return grid
+
+
+def _name(row: dict[str, Any]) -> str:
+    marks = [mark for mark in (row["note"], "floor" if row["floor"] else "") if mark]
+    return f"{row['name']} [{', '.join(marks)}]" if marks else str(row["name"])
+
+
+def _cell(cell: dict[str, Any], styled: bool) -> Text:
+    note = f" [{cell['note']}]" if cell["note"] else ""
+    if not cell["mean"]:
+        return Text(f"–{note}" if cell["expected"] else "")
+    mark = "" if styled else "*" if cell["best"] else "'" if cell["second"] else ""
+    text = Text(cell["mean"] + mark, style="bold" if cell["best"] else "underline" if cell["second"] else "")
+    tail = f" ±{cell['std']}" if cell["std"] else ""
+    tail += f" ({cell['count']})" if cell["count"] else ""
+    if cell["delta"]:
+        delta = cell["delta"]
+        tail += f" Δ{delta['mean']}" + (f" ±{delta['std']}" if delta["std"] else "")
+        tail += f" ({delta['count']})" if delta["count"] else ""
+    return text.append(tail + note, style="not bold not underline")
+
+
+def _captions(texts: dict[str, Any], styled: bool) -> list[str]:
+    legend = "best in bold, second underlined" if styled else "* best, ' second"
+    lines = [
+        f"Scores ×100, mean ± sample standard deviation over seeds; n runs a row; {legend} of the group's measured rows."
+    ]
+    if texts["baseline"] is not None:
+        pairs = f" (n = {texts['pairs']})" if texts["pairs"] else ""
+        lines.append(
+            f"Δ: mean difference to {texts['baseline']}, paired by seed{pairs}, ± its sample standard deviation."
+        )
+    lines += [f"Protocol of {each['columns']}: {each['text']}." for each in texts["protocols"]]
+    return lines + [f"[{each['mark']}] {each['text']}" for each in texts["notes"]]
