@@ -1,0 +1,1 @@
+"""Formulas that several losses share: pure functions of tensors, in single precision or better under autocast too."""
