@@ -38,7 +38,8 @@ def listing(catalogue: Catalogue) -> str:
     """Kind, name, origin and one line of every component; then the plugins that were set aside, with the reason."""
     rows = [(c.kind, c.name, f"{c.distribution} {c.version}", c.summary) for c in catalogue]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
-    lines = ["  ".join([*(text.ljust(w) for text, w in zip(row, widths, strict=False)), row[3]]).rstrip() for row in rows]
+    padded = [[*(text.ljust(width) for text, width in zip(row[:3], widths, strict=True)), row[3]] for row in rows]
+    lines = ["  ".join(row).rstrip() for row in padded]
     lines += [f"broken: {name}: {reason}" for name, reason in sorted(catalogue.broken.items())]
     return "".join(f"{line}\n" for line in lines)
 
@@ -48,7 +49,8 @@ def page(component: Component) -> str:
     import inspect
 
     about = describe(component)
-    lines = [f"{component.kind} {component.name}, from {about['distribution']} {about['version']} ({about['source']})", ""]
+    origin = f"{about['distribution']} {about['version']} ({about['source']})"
+    lines = [f"{component.kind} {component.name}, from {origin}", ""]
     lines += [inspect.getdoc(component.factory) or "(no docstring)", ""]
     if not about["options"]:
         lines.append("It has no options.")
@@ -125,4 +127,5 @@ def _named(catalogue: Catalogue, name: str) -> list[Component]:
     if found:
         return found
     aside = [f"{plugin} was set aside: {reason}" for plugin, reason in catalogue.broken.items()]
-    raise PluginError(" ".join([f"no component is called '{name}'.", nearest(name, (c.name for c in catalogue)), *aside]))
+    known = nearest(name, (component.name for component in catalogue))
+    raise PluginError(" ".join([f"no component is called '{name}'.", known, *aside]))

@@ -28,7 +28,8 @@ def command(results: Path, as_json: bool) -> None:
     runs = _runs(found)
     counts = {state: number for state, number in Counter(run["state"] for run in runs).items() if number}
     if as_json:
-        click.echo(json.dumps({"suite": found.summary.suite, "total": {"runs": len(runs), **counts}, "runs": runs}, indent=2))
+        total = {"runs": len(runs), **counts}
+        click.echo(json.dumps({"suite": found.summary.suite, "total": total, "runs": runs}, indent=2))
         return
     click.echo(f"{_plain(found.summary.suite)}: {_counted(len(runs), counts)}")
     for run in runs:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from dalr_bench.table.model import Request, Table
+    from dalr_bench.table.model import Table
 
 _EXAMPLE = """\b
 Examples:
@@ -24,10 +24,13 @@ Examples:
     help="terminal, markdown, latex, html, csv, json, typst, or one a plugin adds.",
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file instead of printing.")
-@click.option("--tasks", multiple=True, metavar="NAME", help="Show these columns: a task, task.metric, task.subset, or a glob.")
+@click.option("--tasks", multiple=True, metavar="NAME", help="Only these columns: a task, task.metric, a glob.")
 @click.option("--baseline", metavar="VARIANT", help="Show differences to this variant, paired by seed.")
-@click.option("--template", type=click.Path(path_type=Path, dir_okay=False), help="A Jinja template of your own, run in a sandbox.")
-@click.option("--reported", multiple=True, type=click.Path(path_type=Path), help="CSV of published rows: row,task,metric,value,source[,std,protocol].")
+@click.option("--template", type=click.Path(path_type=Path), help="A Jinja template of your own, run in a sandbox.")
+@click.option(
+    "--reported", multiple=True, type=click.Path(path_type=Path), metavar="CSV",
+    help="Published rows: row,task,metric,value,source[,std,protocol].",
+)  # fmt: skip
 @click.option("--mix-protocols", is_flag=True, help="Print a column even where its rows were scored in different ways.")
 @click.option("--cost", is_flag=True, help="Add a column with the seconds a run took.")
 def command(

@@ -19,8 +19,8 @@ _LIBRARIES = ("torch", "transformers", "sentence-transformers", "open_clip_torch
 def environment(device: str | None = None, catalogue: Catalogue | None = None) -> dict[str, Any]:
     """The `environment` of a record: machine, software, commit, and the plugins' distributions.
 
-    `device` is what the run trained on, in words (`cpu`, `cuda: NVIDIA H200`); it is given, because nothing here imports
-    torch. `memory_bytes` is None where the system does not tell.
+    `device` is what the run trained on, in words (`cpu`, `cuda: NVIDIA H200`); it is given, because nothing here
+    imports torch. `memory_bytes` is None where the system does not tell.
     """
     return {
         "python": platform.python_version(),

@@ -51,7 +51,7 @@ def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
 
 
 def load_json(path: Path) -> Any:
-    """The document of a JSON file. Raises ValueError where it is damaged (one line, says where), OSError where unreadable."""
+    """The document of a JSON file. Raises ValueError where it is damaged, saying where; OSError where unreadable."""
     try:
         return json.loads(path.read_bytes())
     except UnicodeDecodeError:

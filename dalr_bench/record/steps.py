@@ -15,7 +15,7 @@ STEPS = "steps.jsonl"
 
 
 class StepLog:
-    """Appends lines, each flushed as it is written. A run resumed `after` a step drops the lines of later ones first."""
+    """Appends lines, each flushed as it is written. Opened `after` a step (a resume), it drops later steps' lines."""
 
     def __init__(self, folder: str | Path, after: int = 0) -> None:
         self.path = Path(folder) / STEPS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dalr_bench.errors import SuiteError, nearest
 from dalr_bench.table import protocol
@@ -56,11 +57,8 @@ class Found:
 def build(layout: Layout, records: Mapping[str, Measured], request: Request) -> Table:
     """The table of a suite. Raises SuiteError: unknown task or baseline, or protocols mixed in one column."""
     order = read_order()
-    if request.baseline is not None and request.baseline not in layout.variants:
-        raise SuiteError(
-            f"--baseline {request.baseline}: no variant is called that. {nearest(request.baseline, layout.variants)}"
-        )
     lines = _lines(layout)
+    _check_baseline(request.baseline, lines)
     found = _found(lines, records)
     columns = choose((key for scores in found.scores.values() for key in scores), request.tasks, order)
     reported = [*from_expect(layout.expect), *request.reported]
@@ -69,20 +67,26 @@ def build(layout: Layout, records: Mapping[str, Measured], request: Request) -> 
     captions = protocol.captions(columns, ways)
     columns = [*columns, COST] if request.cost else columns
     notes = Notes()
-    groups = [
-        _group(
-            axes,
-            [line for line in lines if line.axes == axes],
-            columns,
-            found,
-            _Context(layout, lines, request.baseline, notes),
-        )
-        for axes in dict.fromkeys(line.axes for line in lines)
-    ]
+    context = _Context(layout, lines, request.baseline, columns, found, notes)
+    groups = [_group(axes, context) for axes in dict.fromkeys(line.axes for line in lines)]
     rows = [row for each in reported if (row := _reported(each, columns, order, notes)).cells]
     groups += [Group(_REPORTED, rows)] if rows else []
-    title = clean(layout.title or layout.suite)
-    return Table(title, clean(layout.suite), columns, groups, captions, notes.texts, request.baseline)
+    return Table(
+        title=clean(layout.title or layout.suite),
+        suite=clean(layout.suite),
+        columns=columns,
+        groups=groups,
+        protocols=captions,
+        notes=notes.texts,
+        baseline=request.baseline,
+        encoders=protocol.shared_facts([score.protocol for run in found.scores.values() for score in run.values()]),
+    )
+
+
+def _check_baseline(baseline: str | None, lines: Sequence[Line]) -> None:
+    known = [line.variant for line in lines]
+    if baseline is not None and baseline not in known:
+        raise SuiteError(f"--baseline {baseline}: no row is called that. {nearest(baseline, known)}")
 
 
 # ------------------------------------------------------------------ rows
@@ -92,16 +96,14 @@ def _lines(layout: Layout) -> list[Line]:
         if place.variant not in layout.support:
             runs.setdefault((tuple(place.axes.items()), place.variant), {})[place.seed] = place.run_id
     lines = [Line(variant, axes, dict(sorted(seeds.items()))) for (axes, variant), seeds in runs.items()]
-    rows = {variant: position for position, variant in enumerate(layout.variants)}
+    rows = {variant: i for i, variant in enumerate(layout.variants)}
     labels = {(axis, label): i for axis, names in layout.axes.items() for i, label in enumerate(names)}
-    return sorted(
-        lines,
-        key=lambda line: (
-            [labels.get(pair, len(labels)) for pair in line.axes],
-            line.axes,
-            rows.get(line.variant, len(rows)),
-        ),
-    )
+
+    def position(line: Line) -> tuple[Any, ...]:
+        point = [labels.get(pair, len(labels)) for pair in line.axes]
+        return point, line.axes, rows.get(line.variant, len(rows))
+
+    return sorted(lines, key=position)
 
 
 def _found(lines: Sequence[Line], records: Mapping[str, Measured]) -> Found:
@@ -124,7 +126,7 @@ def _protocols(
             for run in line.distinct:
                 score = found.scores.get(run, {}).get(column.key)
                 if score is not None:
-                    rows = out[column.name].setdefault(clean(score.protocol), [])
+                    rows = out[column.name].setdefault(protocol.scoring(score.protocol), [])
                     rows += [] if line.variant in rows else [line.variant]
         for text, names in claims[column.name].items():
             out[column.name].setdefault(text, []).extend(names)
@@ -137,7 +139,7 @@ def _claims(reported: Sequence[Reported], columns: Sequence[Column], order: Orde
     for row in reported:
         for column, reference in _matches(row, columns, order):
             if reference in row.protocols:
-                out[column.name].setdefault(clean(row.protocols[reference]), []).append(row.name)
+                out[column.name].setdefault(protocol.scoring(row.protocols[reference]), []).append(row.name)
     return out
 
 
@@ -147,6 +149,8 @@ class _Context:
     layout: Layout
     lines: Sequence[Line]
     baseline: str | None
+    columns: Sequence[Column]
+    found: Found
     notes: Notes
 
     def baseline_of(self, line: Line) -> Line | None:
@@ -155,11 +159,9 @@ class _Context:
         return max(same, key=lambda other: len(other.axes), default=None)
 
 
-def _group(
-    axes: tuple[tuple[str, str], ...], lines: Sequence[Line], columns: Sequence[Column], found: Found, context: _Context
-) -> Group:
-    rows = [_row(line, columns, found, context) for line in lines]
-    for column in columns:
+def _group(axes: tuple[tuple[str, str], ...], context: _Context) -> Group:
+    rows = [_row(line, context) for line in context.lines if line.axes == axes]
+    for column in context.columns:
         printed = [None if (value := row.cells[column.name].mean) is None else round(value, 2) for row in rows]
         best, second = rank(printed, column.lower_is_better)
         for i in best | second:
@@ -168,11 +170,12 @@ def _group(
     return Group(clean(", ".join(f"{axis}: {label}" for axis, label in axes)), rows)
 
 
-def _row(line: Line, columns: Sequence[Column], found: Found, context: _Context) -> Row:
+def _row(line: Line, context: _Context) -> Row:
+    found, notes = context.found, context.notes
     baseline = context.baseline_of(line) if line.variant != context.baseline else None
-    cells = {column.name: _cell(line, column, found, context.notes) for column in columns}
+    cells = {column.name: _cell(line, column, found, notes) for column in context.columns}
     if baseline is not None:
-        cells = {c.name: replace(cells[c.name], delta=_delta(line, baseline, c, found)) for c in columns}
+        cells = {c.name: replace(cells[c.name], delta=_delta(line, baseline, c, found)) for c in context.columns}
     done = sum(run in found.scores for run in line.distinct)
     # A row without any column still has to say why it is empty.
     note = (

@@ -68,7 +68,7 @@ def choose(found: Iterable[Key], selectors: Sequence[str], order: Order) -> list
 
 
 def _default(keys: Sequence[Key], order: Order) -> list[Key]:
-    shown = [key for key in keys if key[2] in (None, "all") and key[3] not in order.settings["hidden_splits"]]
+    shown = [key for key in keys if key[3] not in order.settings["hidden_splits"]]
     tasks = dict.fromkeys(key[0] for key in shown)
     whole = [task for task in tasks if not any(task != other and task.startswith(_parts(other)) for other in tasks)]
     return [_main(shown, task, order) for task in whole]

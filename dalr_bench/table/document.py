@@ -17,7 +17,8 @@ def as_json(table: Table) -> dict[str, Any]:
         "columns": [column.name for column in table.columns],
         "rows": [_row_json(row, group.label, table.columns) for group in table.groups for row in group.rows],
         "baseline": table.baseline,
-        "protocols": [{"columns": list(labels), "protocol": text} for labels, text in table.protocols],
+        "protocols": [{"columns": list(names), "protocol": text} for names, text in table.protocols],
+        "encoders": table.encoders,
         "notes": [{"mark": mark, "text": text} for mark, text in table.notes],
     }
 
@@ -38,7 +39,8 @@ def as_texts(table: Table) -> dict[str, Any]:
             {"label": group.label, "rows": [_row_texts(row, table.columns, len(pairs) > 1) for row in group.rows]}
             for group in table.groups
         ],
-        "protocols": [{"columns": spans(labels, table.columns), "text": text} for labels, text in table.protocols],
+        "protocols": [{"columns": spans(names, table.columns), "text": text} for names, text in table.protocols],
+        "encoders": table.encoders,
         "notes": [{"mark": mark, "text": text} for mark, text in table.notes],
         "baseline": table.baseline,
         "pairs": pairs.pop() if len(pairs) == 1 else None,
@@ -71,15 +73,13 @@ def _notes(row: Row, texts: dict[str, str]) -> str:
     return "; ".join(texts[mark] for mark in marks if mark)
 
 
-def spans(labels: Sequence[str], columns: Sequence[Column]) -> str:
+def spans(names: Sequence[str], columns: Sequence[Column]) -> str:
     """`STS12–SICK-R, MR`: neighbours of the table are named by their first and last."""
-    order = [column.label for column in columns]
-    if len(labels) == len(order) > 1:
+    order = [column.name for column in columns]
+    if len(names) == len(order) > 1:
         return "all columns"
-    at = {label: position for position, label in enumerate(order)}
-    places = [at[label] for label in labels]
     out = []
-    for _, found in groupby(enumerate(places), key=lambda pair: pair[1] - pair[0]):
+    for _, found in groupby(enumerate(order.index(name) for name in names), key=lambda pair: pair[1] - pair[0]):
         run = [order[place] for _, place in found]
         out.append(f"{run[0]}–{run[-1]}" if len(run) > 2 else ", ".join(run))
     return ", ".join(out)
@@ -114,8 +114,8 @@ def _cell_json(cell: Cell | None) -> dict[str, Any] | None:
     return {
         "mean": round(cell.mean, 2),
         "std": None if cell.std is None else round(cell.std, 2),
-        "n": cell.n,
-        "of": cell.of,
+        "n": cell.n or None,
+        "of": cell.of or None,
         "best": cell.best,
         "second": cell.second,
         "delta": None if cell.delta is None else _delta_json(cell.delta),

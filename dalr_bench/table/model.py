@@ -140,7 +140,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Table:
-    """Everything a format prints. `protocols` are (column labels, how they were scored); `notes` are (mark, text)."""
+    """Everything a format prints. `protocols` are (column names, how they were scored); `notes` are (mark, text);
+    `encoders` are the facts all encoders share."""
 
     title: str
     suite: str
@@ -149,3 +150,4 @@ class Table:
     protocols: Sequence[tuple[Sequence[str], str]]
     notes: Sequence[tuple[str, str]]
     baseline: str | None = None
+    encoders: str = ""

@@ -1,4 +1,4 @@
-"""Published rows from CSV files of the user's: `row,task,metric,value,source` and, where known, `std` and `protocol`."""
+"""Published rows from a user's CSV: `row,task,metric,value,source` and, where known, `std` and `protocol`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NEEDED = ("row", "task", "metric", "value", "source")
 
 
 def read_reported(path: Path) -> list[Reported]:
-    """The rows of one file, in its order; values as printed (×100). Raises DataError with file and line of every fault."""
+    """The rows of one file, in its order; values as printed (×100). Raises DataError with the line of every fault."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restval="")

@@ -20,7 +20,7 @@ def std(values: Sequence[float]) -> float | None:
 
 
 def rank(values: Sequence[float | None], lower_is_better: bool) -> tuple[frozenset[int], frozenset[int]]:
-    """Positions of the best and of the second-best values; equal ones share. Nothing is best where only one is there."""
+    """Positions of the best and of the second-best values; equal ones share. One value alone is best of nothing."""
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return frozenset(), frozenset()
