@@ -11,7 +11,9 @@ DATA_VARIABLE = "DALR_BENCH_DATA"
 
 
 def evaluation_data(given: str | Path | None = None) -> Path | None:
-    """The folder `--data` (or else DALR_BENCH_DATA) names; None where neither does. Raises DataError where it is no folder."""
+    """The folder `--data` (or else DALR_BENCH_DATA) names; None where neither does. Raises DataError where it is no
+    folder.
+    """
     named = given or os.environ.get(DATA_VARIABLE)
     if not named:
         return None

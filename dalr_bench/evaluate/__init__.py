@@ -1,0 +1,1 @@
+"""Scoring: every sentence encoded once, every evaluator run under a forked RNG."""

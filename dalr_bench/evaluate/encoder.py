@@ -1,0 +1,164 @@
+"""One encoding per sentence: evaluators declare, the union is encoded once without padding, everybody looks up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dalr_bench.errors import TrainingError
+from dalr_bench.evaluate.token_cache import TokenIds, tokenize
+from dalr_bench.evaluate.untouched import eval_mode, forked_rng
+from dalr_bench.types import Backbone, SpaceProvider, TokenBatch
+
+Precision = Literal["fp32", "bf16"]
+
+# Tokens of one batch. On a CPU small batches stay in the cache (measured: 1024-2048 best); a GPU wants to be filled.
+_BUDGET = {"cpu": 2048, "cuda": 65536}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How far an encoding is. Rates count tokens, since sentences are encoded from short to long."""
+
+    sentences: int
+    total_sentences: int
+    tokens: int
+    total_tokens: int
+    seconds: float
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens encoded per second so far."""
+        return self.tokens / max(self.seconds, 1e-9)
+
+    @property
+    def seconds_left(self) -> float:
+        """Time left at the rate so far."""
+        return (self.total_tokens - self.tokens) / max(self.tokens_per_second, 1e-9)
+
+
+Progress = Callable[[Pace], None]
+
+
+@dataclass(frozen=True)
+class EncodeOptions:
+    """How sentences are encoded. `precision` is declared in the protocol: bf16 moves scores, so it is never chosen
+    silently.
+
+    `budget`: tokens of one batch (None: by device). `cache`: the folder of token ids (None: nothing is kept).
+    """
+
+    precision: Precision = "fp32"
+    budget: int | None = None
+    cache: Path | None = None
+    progress: Progress | None = None
+    spaces: Mapping[str, SpaceProvider] = field(default_factory=dict)
+
+
+class OnePass:
+    """A backbone as evaluators see it (types.Subject): sentences in, float32 rows [n, D] out, each distinct sentence
+    once.
+
+    `declare` collects what will be asked; the first `encode` runs the union, sorted by length in batches of equal
+    length (no padding at all), within a token budget. Sentences nobody declared are encoded when asked for. The
+    module's train/eval flags and every random generator are given back as they were. `seconds` says where time went.
+    Raises TrainingError where the backbone gives rows that are not finite.
+    """
+
+    def __init__(self, backbone: Backbone, device: str = "cpu", options: EncodeOptions | None = None) -> None:
+        self._backbone = backbone
+        self._device = torch.device(device)
+        self._options = options or EncodeOptions()
+        self._index: dict[str, int] = {}
+        self._declared: dict[str, None] = {}
+        self._rows_ND = np.zeros((0, backbone.dim), np.float32)
+        self.spaces: Mapping[str, SpaceProvider] = self._options.spaces
+        self.seconds = {"tokenize": 0.0, "encode": 0.0}
+        self.tokens = 0
+        self.protocol: Mapping[str, Any] = {
+            **backbone.protocol(),
+            "precision": self._options.precision,
+            "device": self._device.type,
+            "torch": torch.__version__,
+        }
+
+    def declare(self, sentences: Iterable[str]) -> None:
+        """Add sentences to what the next `encode` runs."""
+        self._declared.update((text, None) for text in sentences if text not in self._index)
+
+    def prepare(self) -> None:
+        """Encode now all that was declared and not encoded yet."""
+        wanted = list(self._declared)
+        self._declared.clear()
+        if wanted:
+            self._add(wanted)
+
+    def encode(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Rows of `sentences` in order, float32 [n, D]."""
+        self.declare(sentences)
+        self.prepare()
+        places = np.fromiter((self._index[text] for text in sentences), np.int64, len(sentences))
+        return self._rows_ND[places]
+
+    def _add(self, sentences: list[str]) -> None:
+        start = time.perf_counter()
+        cache = self._options.cache / "sentences" if self._options.cache is not None else None
+        ids = tokenize(self._backbone.tokenizer, sentences, cache)
+        middle = time.perf_counter()
+        with ExitStack() as stack:
+            for guard in (forked_rng(), eval_mode(self._backbone), torch.inference_mode(), self._autocast()):
+                stack.enter_context(guard)
+            rows_ND = self._encode_ids(ids)
+        self.seconds["tokenize"] += middle - start
+        self.seconds["encode"] += time.perf_counter() - middle
+        self.tokens += len(ids.flat)
+        known = len(self._index)
+        self._index.update((text, known + i) for i, text in enumerate(sentences))
+        self._rows_ND = rows_ND if known == 0 else np.concatenate([self._rows_ND, rows_ND])
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self._options.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self._device.type, torch.bfloat16)
+
+    def _encode_ids(self, ids: TokenIds) -> NDArray[np.float32]:
+        lengths = ids.lengths
+        out_ND = np.empty((len(lengths), self._backbone.dim), np.float32)
+        start, tokens, done = time.perf_counter(), 0, 0
+        for rows in self._batches(lengths):
+            length = int(lengths[rows[0]])
+            out_ND[rows] = self._embed(ids.rectangle(rows, length))
+            tokens, done = tokens + length * len(rows), done + len(rows)
+            if self._options.progress is not None:
+                self._options.progress(Pace(done, len(lengths), tokens, len(ids.flat), time.perf_counter() - start))
+        if not np.isfinite(out_ND).all():
+            raise TrainingError(
+                "the encoder gives rows that are not finite: its weights are broken or its precision too low"
+            )
+        return out_ND
+
+    def _batches(self, lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        budget = self._options.budget or _BUDGET.get(self._device.type, _BUDGET["cuda"])
+        order = np.argsort(lengths, kind="stable")
+        values, starts = np.unique(lengths[order], return_index=True)
+        for length, group in zip(values, np.split(order, starts[1:]), strict=True):
+            size = max(1, budget // max(1, int(length)))
+            for first in range(0, len(group), size):
+                yield group[first : first + size]
+
+    def _embed(self, ids_NL: NDArray[np.int64]) -> NDArray[np.float32]:
+        empty = ids_NL.shape[1] == 0  # a tokenizer without special tokens, and a sentence without a known word
+        if empty:
+            ids_NL = np.full((len(ids_NL), 1), self._backbone.tokenizer.pad_id, np.int64)
+        ids = torch.from_numpy(ids_NL).to(self._device)
+        mask = torch.zeros_like(ids) if empty else torch.ones_like(ids)
+        rows: NDArray[np.float32] = self._backbone.embed(TokenBatch(ids, mask)).float().cpu().numpy()
+        return rows

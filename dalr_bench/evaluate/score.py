@@ -1,0 +1,65 @@
+"""Evaluators in, scores out. The sentences of all of them are encoded in one pass; nothing outside is changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from dalr_bench.evaluate.untouched import forked_rng
+from dalr_bench.types import Evaluation, Evaluator, Predictions, Score, Subject
+
+
+class Declaring(Subject, Protocol):
+    """A subject that can be told beforehand what will be asked (`OnePass`); `seconds` counts its own work by part."""
+
+    seconds: Mapping[str, float]
+
+    def declare(self, sentences: Iterable[str]) -> None: ...
+    def prepare(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All scores of one subject. `missing` names tasks that were asked for and whose data is absent."""
+
+    scores: Sequence[Score] = ()
+    predictions: Sequence[Predictions] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    missing: Sequence[str] = ()
+
+
+def evaluate(
+    evaluators: Mapping[str, Evaluator],
+    subject: Declaring,
+    done: Mapping[str, Evaluation] | None = None,
+    finished: Callable[[str, Evaluation], Any] | None = None,
+) -> Outcome:
+    """Score `subject` with every evaluator, by name and in order.
+
+    `done` holds what an earlier, interrupted call left (those are not run again); `finished` is told each new result
+    as it is there. `seconds` of an evaluator exclude the encoding, which is counted once under the subject's own
+    parts.
+    """
+    results = dict(done or {})
+    waiting = {name: evaluator for name, evaluator in evaluators.items() if name not in results}
+    seconds: dict[str, float] = {}
+    with forked_rng():
+        for evaluator in waiting.values():
+            subject.declare(evaluator.sentences())
+        subject.prepare()
+        for name, evaluator in waiting.items():
+            before, start = sum(subject.seconds.values()), time.perf_counter()
+            results[name] = evaluator.evaluate(subject)
+            encoding = sum(subject.seconds.values()) - before
+            seconds[name] = time.perf_counter() - start - encoding
+            if finished is not None:
+                finished(name, results[name])
+    ordered = [results[name] for name in evaluators]
+    return Outcome(
+        scores=[score for result in ordered for score in result.scores],
+        predictions=[item for result in ordered for item in result.predictions],
+        seconds={**subject.seconds, **seconds},
+        missing=[task for result in ordered for task in result.missing],
+    )

@@ -1,0 +1,167 @@
+"""Semantic textual similarity: Spearman between cosine and human scores on STS12-16, STS-B and SICK-R.
+
+Protocol: princeton-nlp/SimCSE@49fa580 SentEval/senteval/sts.py, the one whose "all" numbers papers print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from dalr_bench import DataError, DataPath, Evaluation, Predictions, Score, Subject, SuiteError, hookimpl
+from dalr_bench.plugin.spec import Register
+from dalr_bench_plugins.senteval.files import find_tree
+from dalr_bench_plugins.senteval.pairs import YEARS, PairSet, load_language, load_sick, load_stsb, load_year
+from dalr_bench_plugins.senteval.protocol import signature
+
+SetName = Literal["STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R"]
+SEVEN: tuple[SetName, ...] = ("STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R")
+Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
+
+
+class Sts:
+    """Spearman's rho of cosine similarity against gold, per set, per subset, and the mean over the seven sets.
+
+    `aggregation`: `all` concatenates the subsets of a set before ranking (what papers print), `mean` and `wmean`
+    average the subsets' own correlations, plainly or by their number of pairs. `split: dev` scores STS-B's dev set
+    (and SICK's trial set, if named), for selection during training. `sick: all` takes SICK's three files together, as
+    mteb does. `languages` adds STS-B's test pairs in those languages. STS13 comes without SMT. `sizes: any` takes sets
+    that are not of their official size. A set whose folder is absent is reported as missing, and then there is no
+    average either.
+
+    Raises DataError (file and line) for missing or malformed files, or where no asked set is there at all.
+    Source: princeton-nlp/SimCSE@49fa580:SentEval/senteval/sts.py.
+    """
+
+    def __init__(
+        self,
+        sets: list[SetName] | None = None,
+        split: Literal["test", "dev"] = "test",
+        aggregation: Literal["all", "mean", "wmean"] = "all",
+        sick: Literal["test", "all"] = "test",
+        languages: list[Language] | None = None,
+        sizes: Literal["official", "any"] = "official",
+        root: DataPath | None = None,
+        *,
+        data: str | Path | None = None,
+    ) -> None:
+        self.split, self.aggregation, self.sick = split, aggregation, sick
+        default: Sequence[SetName] = SEVEN if split == "test" else ("STS-B",)
+        names = list(sets) if sets else [] if languages else list(default)
+        without_dev = [name for name in names if split == "dev" and name in YEARS]
+        if without_dev:
+            raise SuiteError(f"sts: {', '.join(without_dev)} has no dev split; only STS-B and SICK-R have one")
+        folder = Path(root) if root is not None else Path(data) if data is not None else None
+        self.sets, self.missing = _load(folder, names, languages or [], self._options(sizes))
+        if not self.sets:
+            raise DataError(f"none of the asked sets is under '{folder}': {', '.join(self.missing)}")
+
+    def _options(self, sizes: str) -> Mapping[str, str]:
+        return {"split": self.split, "sick": self.sick if self.split == "test" else "dev", "sizes": sizes}
+
+    def sentences(self) -> Iterator[str]:
+        """Both sides of every pair."""
+        for subset in (subset for found in self.sets for subset in found.subsets):
+            yield from subset.left
+            yield from subset.right
+
+    def evaluate(self, subject: Subject) -> Evaluation:
+        """Scores (the average first, where the seven sets are there) and per-pair cosines with their gold."""
+        facts = {"aggregation": self.aggregation, "sts13": "without SMT", "sick": self.sick, "similarity": "cosine"}
+        protocol = signature("sts", subject, facts)
+        columns: list[Score] = []
+        parts: list[Score] = []
+        predictions: list[Predictions] = []
+        for found in self.sets:
+            cosines = [cosine(subject.encode(subset.left), subject.encode(subset.right)) for subset in found.subsets]
+            own = [spearman(values, subset.gold) for values, subset in zip(cosines, found.subsets, strict=True)]
+            kept = _predictions(found, cosines)
+            predictions.append(kept)
+            value = self._aggregate(kept, own, [len(subset.gold) for subset in found.subsets])
+            columns.append(
+                Score(found.task, "spearman", value, len(kept.gold), found.split, self.aggregation, protocol)
+            )
+            if len(found.subsets) > 1:
+                parts += [
+                    Score(f"{found.task}/{subset.name}", "spearman", rho, len(subset.gold), found.split, None, protocol)
+                    for subset, rho in zip(found.subsets, own, strict=True)
+                ]
+        return Evaluation([*self._average(columns, protocol), *columns, *parts], predictions, self.missing)
+
+    def _aggregate(self, kept: Predictions, own: Sequence[float], sizes: Sequence[int]) -> float:
+        if self.aggregation == "all":
+            return spearman(kept.predicted, kept.gold)
+        return float(np.average(own, weights=sizes if self.aggregation == "wmean" else None))
+
+    def _average(self, columns: Sequence[Score], protocol: str) -> list[Score]:
+        seven = [score for score in columns if score.task in SEVEN]
+        if len(seven) < len(SEVEN):
+            return []
+        mean = sum(score.value for score in seven) / len(seven)
+        return [Score("STS", "avg", mean, sum(score.n for score in seven), self.split, self.aggregation, protocol)]
+
+
+def cosine(left_ND: NDArray[np.float32], right_ND: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Cosine of row pairs, [n]; 0 where a row is zero (the toolkit's nan_to_num).
+
+    Rounded to float32: what is finer is noise of the batch's shape, and identical sentences must tie (the toolkit
+    ranks its identical pairs by that noise: its STS12 SMTeuroparl and SMTnews move by up to 0.0007 with the order of
+    batches).
+    """
+    left, right = left_ND.astype(np.float64), right_ND.astype(np.float64)
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    dots = np.einsum("nd,nd->n", left, right)
+    fine = np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0)
+    rounded: NDArray[np.float64] = fine.astype(np.float32).astype(np.float64)
+    return rounded
+
+
+def spearman(predicted: NDArray[np.float64], gold: NDArray[np.float64]) -> float:
+    """Pearson of average ranks. 0 where one side is constant: such a predictor orders nothing."""
+    from scipy.stats import rankdata
+
+    left, right = rankdata(predicted), rankdata(gold)
+    left, right = left - left.mean(), right - right.mean()
+    scale = float(np.sqrt((left @ left) * (right @ right)))
+    return float(left @ right) / scale if scale > 0 else 0.0
+
+
+def _predictions(found: PairSet, cosines: Sequence[NDArray[np.float64]]) -> Predictions:
+    group = [subset.name for subset in found.subsets for _ in subset.gold]
+    gold = np.concatenate([subset.gold for subset in found.subsets])
+    return Predictions(found.task, np.concatenate(list(cosines)), gold, group)
+
+
+def _load(
+    folder: Path | None, names: Sequence[SetName], languages: Sequence[str], options: Mapping[str, str]
+) -> tuple[list[PairSet], list[str]]:
+    """Sets that are there, and the names of those that are not."""
+    loaded: dict[str, PairSet | None] = {}
+    official = options["sizes"] == "official"
+    if names:
+        tree = find_tree(folder)
+        for name in names:
+            loaded[name] = _load_set(tree, name, options, official)
+    for language in languages:
+        loaded[f"STS-B ({language})"] = load_language(folder, language) if folder is not None else None
+    return [found for found in loaded.values() if found is not None], [
+        name for name, found in loaded.items() if found is None
+    ]
+
+
+def _load_set(tree: Path, name: SetName, options: Mapping[str, str], official: bool) -> PairSet | None:
+    if name == "STS-B":
+        return load_stsb(tree, options["split"], official)
+    if name == "SICK-R":
+        return load_sick(tree, options["sick"], official)
+    return load_year(tree, name, official)
+
+
+@hookimpl
+def register_evaluators(register: Register) -> None:
+    register("sts", Sts)
