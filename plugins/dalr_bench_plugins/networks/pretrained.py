@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,12 @@ def _reason(checkpoint: Checkpoint, error: Exception) -> str:
         )
     if folder.is_dir() and not (folder / "config.json").is_file():
         return "this folder has no config.json: it holds no Hugging Face model"
-    if folder.is_dir() and not list(folder.glob("*.safetensors")) and not checkpoint.allow_pickle:
+    if folder.is_dir() and not list(folder.glob("*.safetensors")):
         pickled = next(iter(sorted([*folder.glob("*.bin"), *folder.glob("*.pt")])), None)
-        if pickled is not None:
+        if pickled is not None and not checkpoint.allow_pickle:
             return f"{pickled.name} is a pickle, {PICKLE}"
-        return "this folder has no weights (model.safetensors)"
+        if pickled is None:
+            return "this folder has no weights (model.safetensors)"
     return f"cannot be opened: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
 
 
@@ -136,9 +138,16 @@ def digest_of_files(paths: list[Path]) -> str:
     """sha256 of the contents, one after another."""
     digest = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as handle:
-            digest.update(hashlib.file_digest(handle, "sha256").digest())
+        state = path.stat()
+        digest.update(_file_digest(path, state.st_size, state.st_mtime_ns))
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _file_digest(path: Path, size: int, changed_ns: int) -> bytes:
+    """Gigabytes are read once a process, as long as the file stays the same (its size and time of change)."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").digest()
 
 
 def _weight_files(checkpoint: Checkpoint) -> list[Path]:
@@ -146,17 +155,19 @@ def _weight_files(checkpoint: Checkpoint) -> list[Path]:
         found = _local(checkpoint, name)
         if found is None:
             continue
+        if ".bin" in name and not checkpoint.allow_pickle:
+            raise DataError(Fault(f"{name} is a pickle, {PICKLE}", file=checkpoint.model))
         if not name.endswith(".json"):
             return [found]
         shards = sorted(set(json.loads(found.read_text(encoding="utf-8"))["weight_map"].values()))
         return [path for shard in shards if (path := _local(checkpoint, shard))]
-    raise DataError(Fault("no weights found", file=checkpoint.model))
+    raise DataError(Fault(_reason(checkpoint, FileNotFoundError("no weights found")), file=checkpoint.model))
 
 
 def _local(checkpoint: Checkpoint, name: str) -> Path | None:
     from transformers.utils import cached_file
 
-    with quiet():
+    with _explained(checkpoint), quiet():
         found = cached_file(
             checkpoint.model,
             name,

@@ -1,0 +1,83 @@
+"""A frozen text encoder from Hugging Face."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Annotated, Any
+
+import torch
+from pydantic import Field
+
+from dalr_bench import hookimpl
+from dalr_bench.plugin.spec import Register
+from dalr_bench_plugins.networks.pooling import Pooling
+
+if TYPE_CHECKING:
+    from dalr_bench_plugins.networks.frozen import FrozenText
+
+
+class HFText:
+    """Rows of a frozen Hugging Face text encoder with its own tokenizer, [N, T] float32.
+
+    `pooling` is an option and never guessed from a name (DALR's released code takes the mean for any path without
+    "simcse": Hekang001/DALR@c53e1fc:src/train_mix.py:386-388). `cls` needs a checkpoint with pooler weights; SimCSE's
+    published teachers keep their MLP there. `max_length` counts ids, special ones included. The weights are opened when
+    first asked; `fingerprint` hashes the weight and tokenizer files and what decides the rows.
+
+    Raises DataError where weights are missing, cut, or pickled without `allow_pickle: true` (then read weights_only).
+    """
+
+    def __init__(
+        self,
+        model: str,
+        pooling: Pooling = "cls_before_pooler",
+        max_length: Annotated[int, Field(ge=3)] = 32,
+        batch: Annotated[int, Field(ge=1)] = 64,
+        normalize: bool = False,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+        allow_pickle: bool = False,
+        *,
+        device: Any = "cpu",
+    ) -> None:
+        from dalr_bench_plugins.networks.pretrained import Checkpoint, weights_fingerprint
+
+        self.checkpoint = Checkpoint(model, revision, trust_remote_code, allow_pickle)
+        self.pooling: Pooling = pooling
+        self.max_length, self.batch, self.normalize, self.device = max_length, batch, normalize, device
+        self.weights = weights_fingerprint(self.checkpoint)
+        parts = (self.weights, pooling, max_length, normalize)
+        self.fingerprint = hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
+        self._opened: FrozenText | None = None
+
+    def encode_text(self, sentences: list[str]) -> torch.Tensor:
+        """Pooled rows in order, [N, T]."""
+        rows: torch.Tensor = self._model().rows(sentences, self.pooling, self.batch)
+        return torch.nn.functional.normalize(rows, dim=-1) if self.normalize else rows
+
+    def encode_states(self, sentences: list[str]) -> list[torch.Tensor]:
+        """Token states of the last layer, one [L, T] a sentence, special tokens included."""
+        states: list[torch.Tensor] = self._model().states(sentences, self.batch)
+        return states
+
+    def _model(self) -> FrozenText:
+        from dalr_bench_plugins.networks.sharing import shared
+
+        if self._opened is None:
+            needs_pooler = self.pooling == "cls"
+            key = ("hf_text", self.checkpoint, self.max_length, needs_pooler, str(self.device))
+            self._opened = shared(key, lambda: self._open(needs_pooler))
+        return self._opened
+
+    def _open(self, needs_pooler: bool) -> FrozenText:
+        from dalr_bench_plugins.networks.frozen import FrozenText
+        from dalr_bench_plugins.networks.pretrained import open_encoder
+        from dalr_bench_plugins.networks.vocabulary import TextTokenizer
+
+        encoder, tokenizer = open_encoder(self.checkpoint, needs_pooler)
+        return FrozenText(encoder, TextTokenizer(tokenizer, self.max_length), self.device)
+
+
+@hookimpl
+def register_teachers(register: Register) -> None:
+    register("hf_text", HFText)

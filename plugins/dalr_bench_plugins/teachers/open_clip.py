@@ -1,0 +1,79 @@
+"""An image-text teacher through open_clip."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Annotated, Any
+
+import torch
+from pydantic import Field
+
+from dalr_bench import DataPath, hookimpl
+from dalr_bench.plugin.spec import Register
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from dalr_bench_plugins.networks.clip import ClipModel
+
+
+class OpenClip:
+    """Both towers of an open_clip model, frozen: text [N, T] and pictures [N, E] in one space, float32, unscaled.
+
+    `model`: any name of open_clip (ViT-B-32, ViT-L-14, ViT-B-16-SigLIP, ...), `local-dir:FOLDER` or `hf-hub:ORG/NAME`.
+    `pretrained`: a tag of that model, or a local weights file; left out, random weights drawn from `seed`: a control,
+    and what a test runs on. OpenAI's own weights in a local file want a `-quickgelu` model name; a tag knows by itself.
+    `config` is a JSON file with an architecture open_clip does not know, used under the file's name. Sentences are cut
+    at the model's own context. `normalize` scales rows to unit length. Both sides share one copy of the weights.
+
+    Raises DataError where weights are missing, cut, or a pickle without `allow_pickle: true` (then read weights_only).
+    """
+
+    def __init__(
+        self,
+        model: str,
+        pretrained: str | None = None,
+        config: DataPath | None = None,
+        batch: Annotated[int, Field(ge=1)] = 64,
+        normalize: bool = False,
+        allow_pickle: bool = False,
+        seed: int = 0,
+        *,
+        device: Any = "cpu",
+    ) -> None:
+        from dalr_bench_plugins.networks.clip import ClipWeights, clip_fingerprint
+
+        self.weights = ClipWeights(model, pretrained, config, allow_pickle, seed)
+        self.batch, self.normalize, self.device = batch, normalize, device
+        parts = f"{model}|{clip_fingerprint(self.weights)}|{normalize}"
+        self.fingerprint = hashlib.sha256(parts.encode()).hexdigest()
+        self._opened: ClipModel | None = None
+
+    def encode_text(self, sentences: list[str]) -> torch.Tensor:
+        """Text tower's rows in order, [N, T]."""
+        from dalr_bench_plugins.networks.frozen import in_batches
+
+        return self._scaled(in_batches(sentences, self.batch, self._model().text))
+
+    def encode_image(self, images: list[Image.Image]) -> torch.Tensor:
+        """Image tower's rows in order, [N, E]."""
+        from dalr_bench_plugins.networks.frozen import in_batches
+
+        return self._scaled(in_batches(images, self.batch, self._model().image))
+
+    def _scaled(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(rows, dim=-1) if self.normalize else rows
+
+    def _model(self) -> ClipModel:
+        from dalr_bench_plugins.networks.clip import open_clip_model
+        from dalr_bench_plugins.networks.sharing import shared
+
+        if self._opened is None:
+            key = ("open_clip", self.weights, str(self.device))
+            self._opened = shared(key, lambda: open_clip_model(self.weights, self.device))
+        return self._opened
+
+
+@hookimpl
+def register_teachers(register: Register) -> None:
+    register("open_clip", OpenClip)
