@@ -1,0 +1,219 @@
+"""From a suite to its runs: every cell of variants, axes and seeds, the runs they need, equal ones made one."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dalr_bench.errors import DataError, nearest
+from dalr_bench.plugin.registry import Catalogue
+from dalr_bench.suite.axes import Combination, labels
+from dalr_bench.suite.cell import Cell, CellReader, Need
+from dalr_bench.suite.document import Document, check_rules, read_document
+from dalr_bench.suite.faults import Faults
+from dalr_bench.suite.load import Suite
+from dalr_bench.suite.names import slug
+from dalr_bench.suite.parts import Parts
+from dalr_bench.suite.plan import Place, Plan
+from dalr_bench.suite.tree import Mark, canonical
+from dalr_bench.suite.trees import Trees
+from dalr_bench.types import Run
+
+# Changed whenever the meaning of an unchanged config changes: old results are then no longer taken for new ones.
+SALT = "dalr-bench identity 1"
+SCHEMA = 1
+_HEX_DIGITS = 10
+
+Key = tuple[str, Combination, int]
+
+
+def expand(suite: Suite, catalogue: Catalogue, only: Sequence[str] = (), seeds: Sequence[int] = ()) -> Plan:
+    """Every run of a suite. `only` are globs of variants and `seeds` some of the suite's; what those need comes along.
+
+    Raises SuiteError, PluginError (unknown components only) or DataError (missing data only), all faults at once.
+    """
+    grid = Grid(suite, catalogue)
+    grid.check()
+    chosen = grid.chosen(only, seeds)
+    for key in chosen:
+        grid.check_needed(key)
+    grid.faults.raise_any()
+    return grid.plan(chosen)
+
+
+@dataclass
+class Grid:
+    """A suite read against a catalogue; `explain` looks into it, `expand` makes a plan of it."""
+
+    suite: Suite
+    catalogue: Catalogue
+
+    def __post_init__(self) -> None:
+        self.faults = Faults(self.suite.faults)
+        self.document: Document = read_document(self.suite, self.faults)
+        self.reader = CellReader(Parts(self.catalogue), self.document.variants, self.faults)
+        self.trees = Trees(self.document, self.reader, self.faults)
+        self._texts: dict[int, str] = {}
+        self._identities: dict[Key, str] = {}
+        self._reached: set[Key] = set()
+
+    # ------------------------------------------------------------ checking
+    def check(self) -> None:
+        """Tell the faults of every cell that is not left out, chosen or not."""
+        for variant in self.document.shown:
+            for combination in self.document.combinations:
+                if not self.document.excluded_for_all_seeds(variant.name, labels(combination)):
+                    self.trees.cell(variant.name, combination)
+        for variant in self.document.variants.values():
+            if variant.support and self.document.combinations:
+                # Whatever needs it or not; the other combinations are looked at where a run needs them.
+                self.trees.cell(variant.name, self.document.combinations[0])
+        if not self.suite.smoke:
+            # A smoke overlay may flatten differences the suite itself has.
+            self.trees.check_changes()
+            check_rules(self.document, self.faults)
+
+    def chosen(self, only: Sequence[str], seeds: Sequence[int]) -> list[Key]:
+        """The cells asked for, in the order of the suite."""
+        names = [variant.name for variant in self.document.shown]
+        for glob in only:
+            if not any(_fits(name, glob) for name in names):
+                self.faults.add(f"no variant matches '{glob}'. {nearest(glob, names)}", "", Mark("--only"))
+        for seed in seeds:
+            if seed not in self.document.seeds:
+                self.faults.add(
+                    f"the suite has no seed {seed}. {nearest(str(seed), map(str, self.document.seeds))}",
+                    "",
+                    Mark("--seed"),
+                )
+        return [
+            (name, combination, seed)
+            for name in names
+            if not only or any(_fits(name, glob) for glob in only)
+            for combination in self.document.combinations
+            for seed in self.document.seeds
+            if (not seeds or seed in seeds) and not self.document.excluded(name, labels(combination), seed)
+        ]
+
+    def check_needed(self, key: Key, chain: tuple[Key, ...] = ()) -> None:
+        """Tell missing data, circles and the faults of needed variants, from one cell down."""
+        if key in self._reached:
+            return
+        name, combination, seed = key
+        cell = self.trees.cell(name, combination)
+        if not chain or not cell.broken:
+            self._check_data(cell)
+        for need in cell.needs:
+            if need.variant not in self.document.variants:
+                continue
+            wanted = self._wanted(need, combination, seed)
+            if wanted in (*chain, key):
+                what = f"'{name}' needs '{need.variant}', which needs it in turn; a run cannot be its own teacher"
+                self.faults.add(what, f"{need.entry.path}.{need.option}", need.entry.at(need.option))
+            else:
+                self.check_needed(wanted, (*chain, key))
+        self._reached.add(key)
+
+    def _check_data(self, cell: Cell) -> None:
+        for entry in cell.entries():
+            entry.part.tell(self.faults, entry.path, entry.node, ("data",))
+            if entry.part.paths and not entry.part.problems:
+                try:
+                    _ = entry.part.counted
+                except DataError as error:
+                    fault = error.faults[0]
+                    option = next(iter(entry.part.paths))
+                    self.faults.add(f"'{fault.file}' {fault.what}", f"{entry.path}.{option}", entry.at(option), "data")
+
+    @staticmethod
+    def _wanted(need: Need, combination: Combination, seed: int) -> Key:
+        return need.variant, combination, seed if need.seed is None else need.seed
+
+    # ------------------------------------------------------------ identity
+    def identity(self, key: Key) -> str:
+        """sha256 of all that decides a run's numbers. The cell must be sound and its data there."""
+        if key not in self._identities:
+            self._identities[key] = hashlib.sha256(canonical(self.counted(key)).encode()).hexdigest()
+        return self._identities[key]
+
+    def counted(self, key: Key) -> dict[str, Any]:
+        """What `identity` is the hash of. A cell's own share is one text, made once for all its seeds."""
+        name, combination, seed = key
+        cell = self.trees.cell(name, combination)
+        if id(cell) not in self._texts:
+            self._texts[id(cell)] = hashlib.sha256(canonical(cell.counted).encode()).hexdigest()
+        needs = [
+            [f"{need.entry.path}.{need.option}", self.identity(self._wanted(need, combination, seed))]
+            for need in cell.needs
+        ]
+        return {"salt": SALT, "schema": SCHEMA, "cell": self._texts[id(cell)], "needs": needs, "seed": seed}
+
+    # ------------------------------------------------------------ planning
+    def plan(self, chosen: Sequence[Key]) -> Plan:
+        """The plan of these cells. Nothing may be at fault any more."""
+        first: dict[str, Key] = {}
+        for key in chosen:
+            first.setdefault(self.identity(key), key)
+        runs: dict[str, Run] = {}
+        for key in list(first.values()):
+            self._add(key, first, runs)
+        seen: set[str] = set()
+        cells = []
+        for name, combination, seed in chosen:
+            identity = self.identity((name, combination, seed))
+            cells.append(Place(name, labels(combination), seed, runs[identity].id, identity in seen))
+            seen.add(identity)
+        return Plan(
+            suite=self.suite,
+            runs=tuple(runs.values()),
+            cells=tuple(cells),
+            variants=tuple(variant.name for variant in self.document.shown),
+            support=tuple(variant.name for variant in self.document.variants.values() if variant.support),
+            floors=tuple(variant.name for variant in self.document.shown if self._is_floor(variant.name)),
+            axes={axis.key: [value.label for value in axis.values] for axis in self.document.axes},
+            seeds=tuple(self.document.seeds),
+            identities={run.id: identity for identity, run in runs.items()},
+        )
+
+    def _is_floor(self, name: str) -> bool:
+        """A row that is never trained."""
+        cells = [self.trees.cell(name, combination) for combination in self.document.combinations]
+        return all("train" in cell.single and cell.single["train"].part.config.get("steps") == 0 for cell in cells)
+
+    def _add(self, key: Key, first: dict[str, Key], runs: dict[str, Run]) -> Run:
+        """The run of a cell, after those it needs. The first cell of an identity gives the run its name."""
+        identity = self.identity(key)
+        if identity in runs:
+            return runs[identity]
+        name, combination, seed = first.setdefault(identity, key)
+        cell = self.trees.cell(name, combination)
+        needed = []
+        for need in cell.needs:
+            wanted = self._wanted(need, combination, seed)
+            needed.append({"variant": need.variant, "seed": wanted[2], "run_id": self._add(wanted, first, runs).id})
+        axes = labels(combination)
+        config = {
+            "schema": SCHEMA,
+            "suite": self.suite.name,
+            "variant": name,
+            "axes": axes,
+            "seed": seed,
+            **cell.config,
+            "needs": needed,
+        }
+        ids = tuple(dict.fromkeys(str(item["run_id"]) for item in needed))
+        runs[identity] = Run(run_id(name, axes, seed, identity), self.suite.name, name, axes, seed, config, ids)
+        return runs[identity]
+
+
+def run_id(variant: str, axes: dict[str, str], seed: int, identity: str) -> str:
+    """A name one can read, and enough of the hash to tell runs apart."""
+    readable = slug(" ".join([variant, *(f"{key.split('.')[-1]}={label}" for key, label in axes.items())]))
+    return f"{readable}-s{seed}-{identity[:_HEX_DIGITS]}"
+
+
+def _fits(name: str, glob: str) -> bool:
+    return name == glob or fnmatch.fnmatchcase(name, glob)

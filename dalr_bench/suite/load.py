@@ -1,0 +1,150 @@
+"""A suite's file, what it extends, and what the command line lays over it: one tree with the origin of every value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dalr_bench.errors import Fault, SuiteError, nearest
+from dalr_bench.suite.read import MAX_BYTES, read
+from dalr_bench.suite.tree import Mark, Node, merge, plain, replaced
+
+TOP = (
+    *("suite", "title", "extends", "seeds", "base", "support", "ablate", "groups", "generate"),
+    *("grid", "zip", "exclude", "smoke", "expect"),
+)
+BASE = ("backbone", "streams", "teachers", "losses", "train", "evaluate")
+_MAX_EXTENDS = 20
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite as written, with all it extends and every overlay merged in. `faults` are told by `expand`."""
+
+    name: str
+    title: str
+    file: str
+    tree: Node
+    smoke: bool = False
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def expect(self) -> dict[str, Any]:
+        """Published numbers: {variant: {task.metric: number}}."""
+        node = self.tree.entries.get("expect")
+        found = plain(node) if node is not None else {}
+        return found if isinstance(found, dict) else {}
+
+
+def load(path: str | Path, overrides: Sequence[str] = (), smoke: bool = False) -> Suite:
+    """Read a suite. `overrides` are `PATH=VALUE` texts of `--set`; `smoke` lays the suite's own `smoke` over it.
+
+    Raises SuiteError where a file is missing, is not YAML, or `extends` runs in a circle. What the suite says wrongly
+    is told by `expand`, together with what is wrong in its components.
+    """
+    tree, faults = _extended(str(path), (), Mark(str(path)))
+    overlay = tree.entries.get("smoke")
+    rest = Node({key: child for key, child in tree.entries.items() if key != "smoke"}, tree.at)
+    if overlay is not None and not overlay.is_map:
+        faults.append(
+            Fault(
+                "expected a map that is laid over the suite",
+                "smoke",
+                overlay.at.file,
+                overlay.at.line,
+                overlay.at.column,
+            )
+        )
+    elif smoke and overlay is None:
+        faults.append(Fault("`--smoke` asks for the suite's `smoke` overlay, and it has none", file=str(path)))
+    elif overlay is not None:
+        # The overlay's keys are checked in any case; its values only where they are used.
+        faults += _unknown(overlay, "smoke.")
+        rest = merge(rest, overlay) if smoke else rest
+    for override in overrides:
+        rest = _overridden(rest, override, faults)
+    name, title = _text(rest, "suite"), _text(rest, "title")
+    return Suite(name or Path(path).stem, title, str(path), rest, smoke, tuple(faults))
+
+
+def _text(tree: Node, key: str) -> str:
+    value = tree.entries[key].value if key in tree.entries else ""
+    return value if isinstance(value, str) else ""
+
+
+def _extended(path: str, chain: tuple[str, ...], asked_at: Mark) -> tuple[Node, list[Fault]]:
+    """One file over the files it extends, and their faults."""
+    real = os.path.realpath(path)
+    where = Fault("", "extends" if chain else "", asked_at.file, asked_at.line, asked_at.column)
+    if real in chain or len(chain) >= _MAX_EXTENDS:
+        raise SuiteError(
+            Fault(f"'{path}' extends itself, in the end; a suite can only extend another one", *_place(where))
+        )
+    tree, faults = read(_content(path, where), path)
+    if not tree.is_map:
+        raise SuiteError(Fault("a suite is a map (`suite: NAME`, `base: ...`)", "", path, tree.at.line, tree.at.column))
+    parent = tree.entries.get("extends")
+    own = Node({key: child for key, child in tree.entries.items() if key != "extends"}, tree.at)
+    if parent is None or not isinstance(parent.value, str):
+        if parent is not None:
+            faults.append(Fault("expected the path of a suite", "extends", path, parent.at.line, parent.at.column))
+        return own, faults + _unknown(own)
+    inherited, more = _extended(
+        os.path.normpath(os.path.join(os.path.dirname(path), parent.value)), (*chain, real), parent.at
+    )
+    return merge(inherited, own), more + faults + _unknown(own)
+
+
+def _place(fault: Fault) -> tuple[str, str, int, int]:
+    return fault.path, fault.file, fault.line, fault.column
+
+
+def _content(path: str, where: Fault) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise SuiteError(
+            Fault(f"there is no file '{path}'" if where.path else "there is no such file", *_place(where))
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SuiteError(Fault(f"'{path}' cannot be read: {reason}", *_place(where))) from None
+
+
+def _unknown(tree: Node, prefix: str = "") -> list[Fault]:
+    return [
+        Fault(
+            f"a suite has no such key. {nearest(key, TOP)}",
+            f"{prefix}{key}",
+            child.named_at.file,
+            child.named_at.line,
+            child.named_at.column,
+        )
+        for key, child in tree.entries.items()
+        if key not in TOP or (prefix and key in ("suite", "extends", "smoke"))
+    ]
+
+
+def _overridden(tree: Node, override: str, faults: list[Fault]) -> Node:
+    """`--set PATH=VALUE`: a path from the top of the document, or from `base`."""
+    path, equals, raw = override.partition("=")
+    first, mark = path.split(".")[0], Mark("--set")
+    if not equals or not all(path.split(".")):
+        faults.append(Fault(f"'{override}' is not PATH=VALUE, e.g. train.steps=100", file="--set"))
+    elif first not in (*TOP, *BASE) or first in ("suite", "extends", "smoke"):
+        faults.append(
+            Fault(f"no such place in a suite. {nearest(first, (*TOP[3:-2], *BASE, 'expect'))}", path, "--set")
+        )
+    else:
+        try:
+            value, more = read((raw or "null").encode(), "--set", located=False)
+        except SuiteError as error:
+            faults += [Fault(fault.what, path, "--set") for fault in error.faults]
+            return tree
+        faults += [Fault(fault.what, path, "--set") for fault in more]
+        return replaced(tree, f"base.{path}" if first in BASE else path, Node(value.value, mark, mark))
+    return tree

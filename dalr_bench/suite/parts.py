@@ -1,0 +1,200 @@
+"""Components of a cell, validated once however many cells hold them: options against the registered signature."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ValidationError
+
+from dalr_bench.config import LossOptions, TrainOptions
+from dalr_bench.errors import nearest
+from dalr_bench.plugin.registry import Catalogue, Component, references
+from dalr_bench.suite.faults import FaultKind, Faults
+from dalr_bench.suite.fingerprint import fingerprint
+from dalr_bench.suite.tree import Node, as_map, canonical, find, folder_of, plain
+from dalr_bench.types import DataFile, Part, Ref
+
+PartKind = Literal["backbone", "source", "teacher", "loss", "evaluator"]
+_CORE = ("weight", "on")
+# What a dev check may look at: choosing a checkpoint by a test split would make the test a training set.
+_SELECTABLE = ("dev", "train")
+
+
+@dataclass
+class PartOf:
+    """One entry resolved: `config` as a run holds it, and what is wrong with it, by option path."""
+
+    config: dict[str, Any]
+    component: Component | None = None
+    problems: list[tuple[str, str, FaultKind]] = field(default_factory=list)
+    refs: list[tuple[str, Ref, str]] = field(default_factory=list)
+    paths: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sound(self) -> bool:
+        """Whether it can be built, as far as its options tell."""
+        return not any(kind != "data" for _, _, kind in self.problems)
+
+    @cached_property
+    def text(self) -> str:
+        """The config as one text: equal texts are equal parts."""
+        return canonical(self.config)
+
+    @cached_property
+    def counted(self) -> dict[str, Any]:
+        """What counts toward a run's identity: data by content and not by path, the distribution the part came from.
+        Of a variant only that one is named: the identity of the run it means counts in its place.
+
+        Raises DataError where data is missing.
+        """
+        runs = {option: "a run" for option, ref, _ in self.refs if ref.section == "variants"}
+        data = {option: _by_content(value) for option, value in self.paths.items()}
+        options = {**self.config.get("options", {}), **data, **runs}
+        origin = {} if self.component is None else {"from": f"{self.component.distribution} {self.component.version}"}
+        return {**self.config, "options": options, **origin}
+
+    def tell(self, faults: Faults, path: str, node: Node, kinds: tuple[FaultKind, ...]) -> None:
+        """Add the problems of these kinds, each where its value stands."""
+        for inner, what, kind in self.problems:
+            if kind in kinds:
+                at = find(as_map(node), inner.split("."))
+                faults.add(
+                    what, f"{path}.{inner}" if inner else path, at.named_at if "no such" in what else at.at, kind
+                )
+
+
+def _by_content(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_by_content(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _by_content(item) for key, item in value.items()}
+    return value if value is None else fingerprint(value)
+
+
+class Parts:
+    """Resolves entries against a catalogue; remembers by node and by content, so equal entries are read once."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+        self._by_node: dict[tuple[str, int], tuple[Node, PartOf]] = {}
+        self._by_text: dict[tuple[str, ...], PartOf] = {}
+
+    def part(self, kind: PartKind | Literal["train"], node: Node) -> PartOf:
+        """The entry at `node`. Never raises for a user's mistake: `problems` hold it."""
+        known = self._by_node.get((kind, id(node)))
+        if known is None:
+            # The node is kept beside its part: an id means nothing once its node is gone.
+            known = self._by_node[kind, id(node)] = (node, self._equal(kind, node))
+        return known[1]
+
+    def _equal(self, kind: PartKind | Literal["train"], node: Node) -> PartOf:
+        value = plain(node)
+        key = (kind, canonical(value), *self._folders(kind, node))
+        if key not in self._by_text:
+            if kind == "train":
+                self._by_text[key] = _train(value)
+            else:
+                self._by_text[key] = self._resolved(kind, value, node)
+        return self._by_text[key]
+
+    def _folders(self, kind: str, node: Node) -> list[str]:
+        """Where paths to data were written: the same text means another file in another folder."""
+        name = as_map(node).entries.get("name")
+        found = self.catalogue.components.get((kind, str(name.value))) if name is not None else None
+        marked = (
+            []
+            if found is None
+            else [option for option, marker in found.markers.items() if isinstance(marker, DataFile)]
+        )
+        return [folder_of(node.entries[option].at) for option in marked if option in node.entries]
+
+    def _resolved(self, kind: PartKind, value: Any, node: Node) -> PartOf:
+        entry = {"name": value} if isinstance(value, str) else value
+        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+            missing = isinstance(entry, dict) and "name" not in entry
+            what = (
+                f"a {kind} needs `name`, the {kind} it is"
+                if missing
+                else f"expected the name of a {kind}, or a map with `name` and its options"
+            )
+            return PartOf(
+                {"name": "", "options": {}},
+                problems=[("" if missing or not isinstance(entry, dict) else "name", what, "suite")],
+            )
+        core = {key: entry[key] for key in _CORE if key in entry} if kind == "loss" else {}
+        options = {key: item for key, item in entry.items() if key != "name" and key not in core}
+        filled, found = self.catalogue.validate(kind, Part(entry["name"], options))
+        component = self.catalogue.components.get((kind, entry["name"]))
+        problems: list[tuple[str, str, FaultKind]] = [
+            (path, what, "suite" if component else "plugin") for path, what in found
+        ]
+        fixed, more = _validated(LossOptions, core) if kind == "loss" else ({}, [])
+        part = PartOf({"name": entry["name"], **fixed, "options": filled}, component, problems + more)
+        if component is not None and part.sound:
+            part.refs = references(component, filled)
+            _find_data(part, component, as_map(node))
+        return part
+
+
+def _find_data(part: PartOf, component: Component, node: Node) -> None:
+    """Replace each path to data by the file or folder it means, and remember which options those are."""
+    for option, marker in component.markers.items():
+        if isinstance(marker, DataFile):
+            where = folder_of(node.entries[option].at) if option in node.entries else os.getcwd()
+            found = _placed(part.config["options"][option], where, part.problems, option)
+            part.paths[option] = part.config["options"][option] = found
+
+
+def _placed(value: Any, folder: str, problems: list[tuple[str, str, FaultKind]], path: str) -> Any:
+    if isinstance(value, list):
+        return [_placed(item, folder, problems, f"{path}.{index}") for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {key: _placed(item, folder, problems, f"{path}.{key}") for key, item in value.items()}
+    if value is None:
+        return None
+    tried = list(dict.fromkeys(os.path.abspath(os.path.join(base, value)) for base in _bases(folder)))
+    found = next((place for place in tried if os.path.exists(place)), None) if "\0" not in value else None
+    if found is None:
+        problems.append((path, f"there is no file or folder '{value}'; looked for {', '.join(tried)}", "data"))
+    return found or tried[0]
+
+
+def _bases(folder: str) -> list[str]:
+    return [base for base in (folder, os.environ.get("DALR_BENCH_DATA"), os.getcwd()) if base]
+
+
+def _train(value: Any) -> PartOf:
+    """The `train` section without its `dev`, which is a part of its own."""
+    if not isinstance(value, dict):
+        return PartOf({}, problems=[("", "expected a map (steps, batch, lr, ...)", "suite")])
+    config, problems = _validated(TrainOptions, {key: item for key, item in value.items() if key != "dev"})
+    return PartOf(config, problems=problems)
+
+
+def _validated(
+    model: type[BaseModel], values: dict[str, Any]
+) -> tuple[dict[str, Any], list[tuple[str, str, FaultKind]]]:
+    try:
+        return model.model_validate(values).model_dump(mode="json"), []
+    except ValidationError as error:
+        return dict(values), [_problem(model, item) for item in error.errors()]
+
+
+def _problem(model: type[BaseModel], item: Mapping[str, Any]) -> tuple[str, str, FaultKind]:
+    path = ".".join(map(str, item["loc"]))
+    if item["type"] == "extra_forbidden":
+        return path, f"there is no such key here. {nearest(path, model.model_fields)}", "suite"
+    message = item["msg"].removeprefix("Value error, ")
+    return path, message if item["type"] in ("missing", "value_error") else f"{message}, got {item['input']!r}", "suite"
+
+
+def dev_fault(part: PartOf) -> str | None:
+    """Why this evaluator may not choose a checkpoint; None where it may."""
+    split = part.config["options"].get("split")
+    if split is None or split in _SELECTABLE:
+        return None
+    return f"a checkpoint is never chosen on the '{split}' split; expected `split: dev` (or train)"
