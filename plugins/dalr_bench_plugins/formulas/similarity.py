@@ -24,7 +24,7 @@ def single(values: Tensor) -> Tensor:
 
 
 def exact(values: Tensor) -> torch.autocast:
-    """A block without autocast: a cosine in bfloat16 is off by up to .004, which is .08 logits at a temperature of .05."""
+    """A block without autocast: a bfloat16 cosine is off by up to .004: .08 logits at τ = .05."""
     return torch.autocast(values.device.type, enabled=False)
 
 

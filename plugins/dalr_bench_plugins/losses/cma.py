@@ -61,7 +61,7 @@ class CrossModalAlignment:
             )
         if student == "raw" and dims.student != dims.image[image]:
             raise SuiteError(
-                f"cma: student: raw compares rows {dims.student} wide with image rows {dims.image[image]} wide: use a space"
+                f"cma: student: raw needs equal widths, got {dims.student} and {dims.image[image]}: use a space"
             )
         if transposed == "probabilities" and diagonal == "exclude":
             raise SuiteError("cma: transposed: probabilities is defined with the diagonal included")
