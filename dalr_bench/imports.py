@@ -68,16 +68,31 @@ def repair_torchvision() -> None:
         sys.meta_path.insert(0, _TorchvisionFinder)
 
 
+class _PatientLoader(importlib.util.LazyLoader):
+    """The import statement reads `__spec__` of a module it finds there: a second `import torch` must not load the first."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        lazy = type(module)
+
+        def read(self: ModuleType, name: str) -> Any:
+            return object.__getattribute__(self, name) if name == "__spec__" else lazy.__getattribute__(self, name)
+
+        module.__class__ = type("PatientModule", (lazy,), {"__getattribute__": read})
+
+
 class _DeferringFinder:
     def __init__(self, names: frozenset[str]) -> None:
         self.names = names
 
-    def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if name not in self.names:
             return None
         spec = PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = importlib.util.LazyLoader(spec.loader)
+            spec.loader = _PatientLoader(spec.loader)
         return spec
 
 
