@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from dalr_bench import Encoding, TokenBatch, TrainingError
-from dalr_bench.record.files import write_bytes
+from dalr_bench.types import Tokenizer
 from dalr_bench_plugins.bags.words import WordTokenizer
 
 
@@ -23,6 +24,8 @@ class BagEncoder(nn.Module):
     protocol.
     """
 
+    dim: int
+    tokenizer: Tokenizer
     columns_V: Tensor
     weights_V: Tensor
 
@@ -30,10 +33,12 @@ class BagEncoder(nn.Module):
         self, words: Sequence[str], columns: Mapping[str, int], weights: Mapping[str, float], facts: Mapping[str, Any]
     ) -> None:
         super().__init__()
-        self.tokenizer = WordTokenizer(words)
+        tokenizer = WordTokenizer(words)
+        self.tokenizer = tokenizer
+        self.words = list(words)
         self.dim = max(columns.values()) + 1
         self._facts = dict(facts)
-        known = self.tokenizer.words
+        known = tokenizer.words
         self.register_buffer("columns_V", torch.tensor([columns.get(word, 0) for word in known]))
         self.register_buffer(
             "weights_V", torch.tensor([weights.get(word, 1.0) if word in columns else 0.0 for word in known])
@@ -57,9 +62,16 @@ class BagEncoder(nn.Module):
         return {**self._facts, "dim": self.dim}
 
     def save(self, folder: str) -> None:
-        """`bag.json` (words and facts) and `bag.safetensors` (columns and weights), each whole or not at all."""
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        facts = {"words": list(self.tokenizer.words[2:]), **self.protocol()}
-        write_bytes(target / "bag.safetensors", save({name: value.cpu() for name, value in self.state_dict().items()}))
-        write_bytes(target / "bag.json", (json.dumps(facts, ensure_ascii=False, indent=1) + "\n").encode())
+        """`bag.safetensors`, whole or not at all: columns and weights, and as metadata the words and facts as JSON."""
+        target = Path(folder) / "bag.safetensors"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        facts = json.dumps({"words": self.words, **self.protocol()}, ensure_ascii=False)
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            with part.open("wb") as file:
+                file.write(save({name: value.cpu() for name, value in self.state_dict().items()}, {"bag": facts}))
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)

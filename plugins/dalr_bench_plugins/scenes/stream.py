@@ -14,15 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import NamedTuple
-
-from PIL import Image
+from typing import TYPE_CHECKING, NamedTuple
 
 from dalr_bench_plugins.scenes.facts import Meaning, Scene
 from dalr_bench_plugins.scenes.focus import focus, plan
-from dalr_bench_plugins.scenes.picture import Painter
 from dalr_bench_plugins.scenes.wording import Speaker
 from dalr_bench_plugins.scenes.world import World
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class Pictures:
     """The pictures of a stream, painted when asked for (about 0.1 ms each): nothing is stored but the scenes."""
 
     def __init__(self, scenes: tuple[Scene, ...], seed: int, edge: int) -> None:
+        from dalr_bench_plugins.scenes.picture import Painter  # Pillow: not before there is something to paint
+
         self._scenes = scenes
         self._seed = seed
         self._painter = Painter(edge)
