@@ -82,6 +82,7 @@ class Corpus:
     `image_of[i]` is the row in `images` of sentence i: sentences with the same number are captions of one picture.
     `fingerprint` is a hash of the content (sentences and pictures), stable across machines.
     `vocabulary` lists the words of a closed world; empty where the language is open.
+    `columns` are further sentences row by row, by role (`positive`, `negative` of a triplet), as long as `sentences`.
     """
 
     sentences: Sequence[str]
@@ -89,6 +90,7 @@ class Corpus:
     image_of: Sequence[int] | None = None
     images: Images | None = None
     vocabulary: Sequence[str] = ()
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
