@@ -204,27 +204,18 @@ class CellReader:
                 cell.broken = True
 
     def _circles(self, cell: Cell) -> None:
-        """A blend of itself, directly or through others."""
-        inner = {
-            label: [name for _, ref, name in entry.part.refs if ref.section == "teachers" and name in cell.teachers]
+        """Tell a blend that is made of itself, directly or through others: the rest when all others are taken."""
+        left = {
+            label: [name for _, ref, name in entry.part.refs if ref.section == "teachers"]
             for label, entry in cell.teachers.items()
         }
-        done: set[str] = set()
-        for label in inner:
-            if _returns(label, inner, done, ()):
-                entry = cell.teachers[label]
-                self.faults.add("this teacher is made of itself, in the end", entry.path, entry.node.at)
-                cell.broken = True
-
-
-def _returns(label: str, inner: Mapping[str, list[str]], done: set[str], chain: tuple[str, ...]) -> bool:
-    if label in chain:
-        return True
-    if label in done:
-        return False
-    circle = any(_returns(name, inner, done, (*chain, label)) for name in inner[label])
-    done.add(label)
-    return circle
+        while ready := [label for label, inner in left.items() if not any(name in left for name in inner)]:
+            for label in ready:
+                del left[label]
+        for label in list(left)[:1]:
+            entry = cell.teachers[label]
+            self.faults.add(f"made of itself, in the end: {', '.join(left)}", entry.path, entry.node.at)
+            cell.broken = True
 
 
 def _needs(cell: Cell) -> Iterator[Need]:

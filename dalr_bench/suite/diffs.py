@@ -12,6 +12,7 @@ from dalr_bench.suite.tree import Node, as_map, plain
 
 SECTIONS = {"streams": "stream", "teachers": "teacher", "losses": "loss"}
 Path = tuple[str, ...]
+_MAX_CHAIN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +163,8 @@ class Diffs:
             self.faults.add(
                 f"no diff is called '{plain(item)}'. {nearest(str(plain(item)), self.named)}", path, item.at
             )
-        elif item.value in chain:
-            self.faults.add(f"'{item.value}' is composed of itself", path, item.at)
+        elif item.value in chain or len(chain) > _MAX_CHAIN:
+            self.faults.add(f"'{item.value}' is composed of itself, or too deeply", path, item.at)
         else:
             return [Patch(patch.node, item, path) for patch in self.patches(item.value, chain)]
         return []

@@ -80,7 +80,8 @@ def explain(
     combination = _combination(grid.document, axes or {})
     # A needed run may have a seed of its own, so any seed can be asked about.
     key = (variant, combination, next(iter(grid.document.seeds)) if seed is None else seed)
-    grid.check_needed(key)
+    grid.needs.check(key)
+    grid.check_data([key])
     grid.faults.raise_any()
     plan = grid.plan([key])
     run = next(run for run in plan.runs if run.id == plan.cells[0].run)

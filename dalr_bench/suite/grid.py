@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from dalr_bench.errors import DataError, nearest
 from dalr_bench.plugin.registry import Catalogue
-from dalr_bench.suite.axes import Combination, labels
-from dalr_bench.suite.cell import Cell, CellReader, Need
+from dalr_bench.suite.axes import labels
+from dalr_bench.suite.cell import Cell, CellReader
 from dalr_bench.suite.document import Document, check_rules, read_document
 from dalr_bench.suite.faults import Faults
+from dalr_bench.suite.identity import Identities
 from dalr_bench.suite.load import Suite
 from dalr_bench.suite.names import slug
+from dalr_bench.suite.needs import Key, Needs
 from dalr_bench.suite.parts import Parts
 from dalr_bench.suite.plan import Place, Plan
-from dalr_bench.suite.tree import Mark, canonical
+from dalr_bench.suite.tree import Mark
 from dalr_bench.suite.trees import Trees
 from dalr_bench.types import Run
 
-# Changed whenever the meaning of an unchanged config changes: old results are then no longer taken for new ones.
-SALT = "dalr-bench identity 1"
 SCHEMA = 1
 _HEX_DIGITS = 10
-
-Key = tuple[str, Combination, int]
 
 
 def expand(suite: Suite, catalogue: Catalogue, only: Sequence[str] = (), seeds: Sequence[int] = ()) -> Plan:
@@ -38,8 +34,7 @@ def expand(suite: Suite, catalogue: Catalogue, only: Sequence[str] = (), seeds: 
     grid = Grid(suite, catalogue)
     grid.check()
     chosen = grid.chosen(only, seeds)
-    for key in chosen:
-        grid.check_needed(key)
+    grid.check_data(chosen)
     grid.faults.raise_any()
     return grid.plan(chosen)
 
@@ -54,19 +49,21 @@ class Grid:
     def __post_init__(self) -> None:
         self.faults = Faults(self.suite.faults)
         self.document: Document = read_document(self.suite, self.faults)
-        self.reader = CellReader(Parts(self.catalogue), self.document.variants, self.faults)
-        self.trees = Trees(self.document, self.reader, self.faults)
-        self._texts: dict[int, str] = {}
-        self._identities: dict[Key, str] = {}
-        self._reached: set[Key] = set()
+        reader = CellReader(Parts(self.catalogue), self.document.variants, self.faults)
+        self.trees = Trees(self.document, reader, self.faults)
+        self.needs = Needs(self.document, self.trees, self.faults)
+        self.identities = Identities(self.needs)
 
     # ------------------------------------------------------------ checking
     def check(self) -> None:
-        """Tell the faults of every cell that is not left out, chosen or not."""
+        """Tell the faults of every cell that is not left out, chosen or not, and of all it needs."""
         for variant in self.document.shown:
             for combination in self.document.combinations:
-                if not self.document.excluded_for_all_seeds(variant.name, labels(combination)):
-                    self.trees.cell(variant.name, combination)
+                if self.document.excluded_for_all_seeds(variant.name, labels(combination)):
+                    continue
+                # Cells that need nothing look alike for every seed.
+                for seed in self.document.seeds if self.trees.cell(variant.name, combination).needs else ():
+                    self.needs.check((variant.name, combination, seed))
         for variant in self.document.variants.values():
             if variant.support and self.document.combinations:
                 # Whatever needs it or not; the other combinations are looked at where a run needs them.
@@ -84,11 +81,8 @@ class Grid:
                 self.faults.add(f"no variant matches '{glob}'. {nearest(glob, names)}", "", Mark("--only"))
         for seed in seeds:
             if seed not in self.document.seeds:
-                self.faults.add(
-                    f"the suite has no seed {seed}. {nearest(str(seed), map(str, self.document.seeds))}",
-                    "",
-                    Mark("--seed"),
-                )
+                known = nearest(str(seed), map(str, self.document.seeds))
+                self.faults.add(f"the suite has no seed {seed}. {known}", "", Mark("--seed"))
         return [
             (name, combination, seed)
             for name in names
@@ -98,24 +92,11 @@ class Grid:
             if (not seeds or seed in seeds) and not self.document.excluded(name, labels(combination), seed)
         ]
 
-    def check_needed(self, key: Key, chain: tuple[Key, ...] = ()) -> None:
-        """Tell missing data, circles and the faults of needed variants, from one cell down."""
-        if key in self._reached:
-            return
-        name, combination, seed = key
-        cell = self.trees.cell(name, combination)
-        if not chain or not cell.broken:
-            self._check_data(cell)
-        for need in cell.needs:
-            if need.variant not in self.document.variants:
-                continue
-            wanted = self._wanted(need, combination, seed)
-            if wanted in (*chain, key):
-                what = f"'{name}' needs '{need.variant}', which needs it in turn; a run cannot be its own teacher"
-                self.faults.add(what, f"{need.entry.path}.{need.option}", need.entry.at(need.option))
-            else:
-                self.check_needed(wanted, (*chain, key))
-        self._reached.add(key)
+    def check_data(self, keys: Sequence[Key]) -> None:
+        """Tell what data of these cells, and of all they need, is missing or cannot be read."""
+        cells = dict.fromkeys((name, combination) for name, combination, _ in self.needs.closure(keys))
+        for name, combination in cells:
+            self._check_data(self.trees.cell(name, combination))
 
     def _check_data(self, cell: Cell) -> None:
         for entry in cell.entries():
@@ -124,46 +105,20 @@ class Grid:
                 try:
                     _ = entry.part.counted
                 except DataError as error:
-                    fault = error.faults[0]
-                    option = next(iter(entry.part.paths))
-                    self.faults.add(f"'{fault.file}' {fault.what}", f"{entry.path}.{option}", entry.at(option), "data")
-
-    @staticmethod
-    def _wanted(need: Need, combination: Combination, seed: int) -> Key:
-        return need.variant, combination, seed if need.seed is None else need.seed
-
-    # ------------------------------------------------------------ identity
-    def identity(self, key: Key) -> str:
-        """sha256 of all that decides a run's numbers. The cell must be sound and its data there."""
-        if key not in self._identities:
-            self._identities[key] = hashlib.sha256(canonical(self.counted(key)).encode()).hexdigest()
-        return self._identities[key]
-
-    def counted(self, key: Key) -> dict[str, Any]:
-        """What `identity` is the hash of. A cell's own share is one text, made once for all its seeds."""
-        name, combination, seed = key
-        cell = self.trees.cell(name, combination)
-        if id(cell) not in self._texts:
-            self._texts[id(cell)] = hashlib.sha256(canonical(cell.counted).encode()).hexdigest()
-        needs = [
-            [f"{need.entry.path}.{need.option}", self.identity(self._wanted(need, combination, seed))]
-            for need in cell.needs
-        ]
-        return {"salt": SALT, "schema": SCHEMA, "cell": self._texts[id(cell)], "needs": needs, "seed": seed}
+                    fault, option = error.faults[0], next(iter(entry.part.paths))
+                    what = f"'{fault.file}' {fault.what}"
+                    self.faults.add(what, f"{entry.path}.{option}", entry.at(option), "data")
 
     # ------------------------------------------------------------ planning
     def plan(self, chosen: Sequence[Key]) -> Plan:
         """The plan of these cells. Nothing may be at fault any more."""
-        first: dict[str, Key] = {}
-        for key in chosen:
-            first.setdefault(self.identity(key), key)
         runs: dict[str, Run] = {}
-        for key in list(first.values()):
-            self._add(key, first, runs)
+        for key in chosen:
+            self._add(key, runs)
         seen: set[str] = set()
         cells = []
         for name, combination, seed in chosen:
-            identity = self.identity((name, combination, seed))
+            identity = self.identities.of((name, combination, seed))
             cells.append(Place(name, labels(combination), seed, runs[identity].id, identity in seen))
             seen.add(identity)
         return Plan(
@@ -183,17 +138,16 @@ class Grid:
         cells = [self.trees.cell(name, combination) for combination in self.document.combinations]
         return all("train" in cell.single and cell.single["train"].part.config.get("steps") == 0 for cell in cells)
 
-    def _add(self, key: Key, first: dict[str, Key], runs: dict[str, Run]) -> Run:
-        """The run of a cell, after those it needs. The first cell of an identity gives the run its name."""
-        identity = self.identity(key)
+    def _add(self, key: Key, runs: dict[str, Run]) -> Run:
+        """The run of a cell, after those it needs."""
+        identity = self.identities.of(key)
         if identity in runs:
             return runs[identity]
-        name, combination, seed = first.setdefault(identity, key)
-        cell = self.trees.cell(name, combination)
-        needed = []
-        for need in cell.needs:
-            wanted = self._wanted(need, combination, seed)
-            needed.append({"variant": need.variant, "seed": wanted[2], "run_id": self._add(wanted, first, runs).id})
+        name, combination, seed = named = self.identities.named(key)
+        needed = [
+            {"variant": need.variant, "seed": wanted[2], "run_id": self._add(wanted, runs).id}
+            for need, wanted in self.needs.of(named)
+        ]
         axes = labels(combination)
         config = {
             "schema": SCHEMA,
@@ -201,7 +155,7 @@ class Grid:
             "variant": name,
             "axes": axes,
             "seed": seed,
-            **cell.config,
+            **self.trees.cell(name, combination).config,
             "needs": needed,
         }
         ids = tuple(dict.fromkeys(str(item["run_id"]) for item in needed))

@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-# These entries are replaced as a whole by an extending file or an overlay: half of a diff makes no sense.
-WHOLE = frozenset({"ablate", "support", "grid", "groups"})
+# These entries are replaced as a whole by an extending file or an overlay: an axis keeps none of its old values.
+WHOLE = frozenset({"grid", "groups"})
 
 
 @dataclass(frozen=True, slots=True)
