@@ -1,0 +1,179 @@
+"""`dalr-bench run`: train and score every cell of a suite that is not done yet, then print the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+    from rich.console import Console
+
+    from dalr_bench.execute.queue import TaskQueue
+    from dalr_bench.plugin.manager import Plugins
+    from dalr_bench.suite import Plan
+    from dalr_bench.types import Report, Run, Task
+
+_EXAMPLE = """\b
+Examples:
+  dalr-bench run suites/ablation.yaml
+  dalr-bench run suites/ablation.yaml --smoke
+  dalr-bench run suites/ablation.yaml --only DALR --seed 0 --set train.steps=100"""
+
+
+@click.command("run", epilog=_EXAMPLE)
+@click.argument("suite", type=click.Path(dir_okay=False))
+@click.option("--results", type=click.Path(path_type=Path, file_okay=False), default=Path("results"), show_default=True, help="Where run folders go.")
+@click.option("--only", multiple=True, metavar="GLOB", help="Only these variants (and what they need).")
+@click.option("--seed", "seeds", multiple=True, type=int, metavar="N", help="Only these seeds of the suite.")
+@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of the suite, e.g. train.steps=100.")
+@click.option("--smoke", is_flag=True, help="The suite's own overlay that runs in a minute anywhere.")
+@click.option("--executor", metavar="NAME", help="local (default), inline, or one a plugin adds.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Runs at once. Default: one a GPU, or one a core.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute.")
+@click.option("--fail-fast", is_flag=True, help="Start nothing more after the first failure.")
+@click.option("--offline", is_flag=True, help="Never try the network.")
+def command(
+    suite: str,
+    results: Path,
+    only: tuple[str, ...],
+    seeds: tuple[int, ...],
+    overrides: tuple[str, ...],
+    smoke: bool,
+    executor: str | None,
+    jobs: int | None,
+    device: str,
+    fail_fast: bool,
+    offline: bool,
+) -> int:
+    """Train and score every cell of SUITE that is not done yet, then print its table.
+
+    A finished run is never run again; a failed one is tried again. Exit code 1: some runs failed.
+    """
+    import os
+
+    from rich.console import Console
+
+    from dalr_bench.plugin.manager import load as load_plugins
+    from dalr_bench.suite import expand, load
+
+    if offline:
+        os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    console = Console(stderr=True)
+    plugins = load_plugins()
+    loaded = load(suite, overrides, smoke)
+    plan = expand(loaded, plugins.catalogue, only, seeds)
+    folder = results / (f"{loaded.name}-smoke" if smoke else loaded.name)
+    whole = expand(loaded, plugins.catalogue) if only or seeds else plan
+    todo = prepare(plan, whole, folder)
+    _greet(console, plan, todo, folder)
+    if not todo:
+        _print_table(folder)
+        return 0
+    queue = _queue(plan, todo, folder, fail_fast)
+    _execute(queue, _executor(plugins, executor, jobs, device, queue), console)
+    _print_table(folder)
+    return _close(console, queue)
+
+
+def prepare(plan: Plan, whole: Plan, folder: Path) -> list[Run]:
+    """Write the suite's summary and the config of every run that is not done; return those runs."""
+    from dalr_bench.record.files import write_json
+    from dalr_bench.record.store import read_record
+
+    write_json(folder / "suite.json", whole.to_json())
+    todo = []
+    for run in plan.runs:
+        record = read_record(folder / run.id)
+        if record is None or record.status != "done":
+            write_json(folder / run.id / "config.json", dict(run.config))
+            todo.append(run)
+    return todo
+
+
+def _queue(plan: Plan, todo: Sequence[Run], folder: Path, fail_fast: bool) -> TaskQueue:
+    from dalr_bench.execute.queue import TaskQueue
+    from dalr_bench.types import Task
+
+    return TaskQueue([Task(run.id, str(folder / run.id), run.needs) for run in todo], fail_fast)
+
+
+def _executor(plugins: Plugins, name: str | None, jobs: int | None, device: str, queue: TaskQueue) -> Any:
+    """The executor asked for; without a word several runs go to worker processes, a single one stays here."""
+    from dalr_bench.types import Part
+
+    chosen = name or ("inline" if len(queue) == 1 or jobs == 1 else "local")
+    given = {"jobs": jobs, "device": device, "perform": _here(plugins, device)}
+    return plugins.catalogue.build("executor", Part(chosen), **given)
+
+
+def _here(plugins: Plugins, device: str) -> Callable[[Task, Report], tuple[str, str | None]]:
+    """Runs a task in this process; torch is imported when the first one starts."""
+    shops: list[Any] = []
+
+    def perform_task(task: Task, report: Report) -> tuple[str, str | None]:
+        import os
+
+        from dalr_bench.pipeline import perform
+        from dalr_bench.train.device import choose
+        from dalr_bench.workshop import Workshop
+
+        if not shops:
+            shops.append(Workshop(plugins, choose(device), os.environ.get("DALR_BENCH_DATA")))
+        record = perform(Path(task.folder), shops[0], report)
+        return record.status, record.error
+
+    return perform_task
+
+
+def _execute(queue: TaskQueue, executor: Any, console: Console) -> None:
+    from dalr_bench.cli.show import display
+
+    with display(len(queue), console) as shown:
+
+        def tell(event: Mapping[str, Any]) -> None:
+            shown.event(event)
+
+        queue.told = tell
+        executor.execute(queue, tell)
+
+
+def _greet(console: Console, plan: Plan, todo: Sequence[Run], folder: Path) -> None:
+    name = plan.suite.title or plan.suite.name
+    shared = len(plan.cells) - len({cell.run for cell in plan.cells})
+    parts = [f"{len(plan.cells)} cells", f"{len(plan.runs)} runs"]
+    parts += [f"{shared} cells share a run with another"] if shared else []
+    parts += [f"{len(plan.runs) - len(todo)} done before"] if len(todo) < len(plan.runs) else []
+    console.print(f"{name}: {', '.join(parts)} → {folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_table(folder: Path) -> None:
+    import shutil
+    import sys
+
+    from dalr_bench.record.results import read_results
+    from dalr_bench.table.build import build
+    from dalr_bench.table.model import Request
+    from dalr_bench.table.terminal import terminal
+
+    found = read_results(folder)
+    styled = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if styled else None
+    click.echo(terminal(build(found.summary, found.records, Request()), width, styled), nl=False)
+
+
+def _close(console: Console, queue: TaskQueue) -> int:
+    """Say what did not finish; 1 if anything did not."""
+    from dalr_bench.errors import EXIT_DONE, EXIT_SOME_FAILED
+
+    bad = [(run, status) for run, status in queue.status.items() if status != "done"]
+    if not bad:
+        return EXIT_DONE
+    counts = {status: sum(s == status for _, s in bad) for _, status in bad}
+    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    console.print(f"{told} of {len(queue)} runs; run the same command again to retry", markup=False, highlight=False, soft_wrap=True)
+    return EXIT_SOME_FAILED
