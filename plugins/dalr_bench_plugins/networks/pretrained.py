@@ -16,6 +16,10 @@ import torch
 from dalr_bench import DataError, Fault
 
 PICKLE = "which can run code when opened: convert it to safetensors, or set `allow_pickle: true`"
+MISSING = (
+    "no such model folder, nor is it in the Hugging Face cache, nor could it be fetched: check the name, run "
+    "`dalr-bench prefetch SUITE` where there is a network, or give a folder"
+)
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -37,7 +41,7 @@ def open_encoder(checkpoint: Checkpoint, needs_pooler: bool, changes: dict[str, 
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
     named = {"revision": checkpoint.revision, "trust_remote_code": checkpoint.trust_remote_code}
-    with _explained(checkpoint), quiet():
+    with explained(checkpoint), quiet():
         config = AutoConfig.from_pretrained(checkpoint.model, **named)
         tokenizer = AutoTokenizer.from_pretrained(checkpoint.model, **named)
         for name, value in (changes or {}).items():
@@ -79,7 +83,7 @@ def _check_loaded(checkpoint: Checkpoint, model: Any, report: dict[str, Any], ne
 
 
 @contextmanager
-def _explained(checkpoint: Checkpoint) -> Iterator[None]:
+def explained(checkpoint: Checkpoint) -> Iterator[None]:
     """transformers says in paragraphs what a user needs in a line."""
     from safetensors import SafetensorError
 
@@ -94,10 +98,7 @@ def _explained(checkpoint: Checkpoint) -> Iterator[None]:
 def _reason(checkpoint: Checkpoint, error: Exception) -> str:
     folder = Path(checkpoint.model)
     if not folder.is_dir() and isinstance(error, OSError):
-        return (
-            "no such model folder, nor is it in the Hugging Face cache, nor could it be fetched: check the name, run "
-            "`dalr-bench prefetch SUITE` where there is a network, or give a folder"
-        )
+        return MISSING
     if folder.is_dir() and not (folder / "config.json").is_file():
         return "this folder has no config.json: it holds no Hugging Face model"
     if folder.is_dir() and not list(folder.glob("*.safetensors")):
@@ -167,7 +168,7 @@ def _weight_files(checkpoint: Checkpoint) -> list[Path]:
 def _local(checkpoint: Checkpoint, name: str) -> Path | None:
     from transformers.utils import cached_file
 
-    with _explained(checkpoint), quiet():
+    with explained(checkpoint), quiet():
         found = cached_file(
             checkpoint.model,
             name,

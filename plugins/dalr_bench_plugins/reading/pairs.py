@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dalr_bench import Corpus, DataError, Fault
+from dalr_bench_plugins.reading.text import line_with
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,16 +24,18 @@ HASHED_BYTES = 256 * 2**20
 
 @dataclass(frozen=True)
 class Entry:
-    """One photo (None: captions alone) with its captions, and where that was read (a line of a file)."""
+    """One photo (None: captions alone) with its captions, and where that was read: a line, or a name to look for."""
 
     photo: Path | None
     captions: Sequence[str]
     file: str
     line: int = 0
+    name: str = ""
 
     def fault(self, what: str) -> DataError:
-        """This entry's fault, with its place."""
-        return DataError(Fault(what, file=self.file, line=self.line))
+        """This entry's fault, with its place. A JSON document's entry is found by its name, only now."""
+        line = self.line or line_with(Path(self.file), f'"{self.name}"')
+        return DataError(Fault(f"{self.name}: {what}" if self.name else what, file=self.file, line=line))
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -19,7 +20,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     number = 0
     try:
-        with _open(path) as handle:
+        with open_binary(path) as handle:
             for number, raw in enumerate(handle, 1):
                 yield number, _decoded(path, number, raw)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -61,7 +62,43 @@ def existing(*candidates: Path) -> Path:
     raise DataError(Fault("no such file", file=str(candidates[0])))
 
 
-def _open(path: Path) -> BinaryIO:
+def line_with(path: Path, text: str) -> int:
+    """Number of the first line that holds this text; 1 where none does (a document on one line)."""
+    return next((number for number, line in numbered_lines(path) if text in line), 1)
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line number a row ends at, row) of a csv file with a header that holds at least these columns.
+
+    Raises DataError for a header without them and for a row with fewer or more fields than the header.
+    """
+    reached = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal reached
+        for number, line in numbered_lines(path):
+            reached = number
+            yield line + "\n"
+
+    reader = csv.DictReader(lines(), strict=True)
+    try:
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        if missing:
+            what = (
+                f"the header has no column {', '.join(missing)}; it has {', '.join(reader.fieldnames or ['nothing'])}"
+            )
+            raise DataError(Fault(what, file=str(path), line=1))
+        for row in reader:
+            if None in row or None in row.values():
+                what = f"a row of another length than the header's {len(reader.fieldnames or ())} fields"
+                raise DataError(Fault(what, file=str(path), line=reached))
+            yield reached, row
+    except csv.Error as error:
+        raise DataError(Fault(f"not csv: {error}", file=str(path), line=reached)) from error
+
+
+def open_binary(path: Path) -> BinaryIO:
+    """The file's bytes, unpacked where its name ends in .gz. Raises DataError where it cannot be opened."""
     try:
         return cast("BinaryIO", gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
     except FileNotFoundError as error:
