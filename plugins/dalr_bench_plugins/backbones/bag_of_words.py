@@ -30,6 +30,8 @@ def bag_of_words(
     most: how many columns at most where the language is open (the most frequent words; ties by alphabet). A closed
       world has all its words.
 
+    Source of the idf: scikit-learn's `TfidfTransformer(smooth_idf=True)`; the test compares with it.
+
     Raises DataError where there are neither a vocabulary nor sentences, or where `idf` is asked for without sentences.
     """
     from dalr_bench_plugins.bags.encoder import BagEncoder

@@ -29,6 +29,8 @@ def concept_bag(
       is the weight of the concepts they share. Otherwise all weigh 1.
     shapes, colours, synonyms: the world's size, as its source was given.
 
+    Source: the grammar of this project's own world (`scenes/lexicon.py`, `scenes/wording.py`).
+
     Relations count by the words only their phrases use; frames, articles and the like count nothing.
     """
     from dalr_bench_plugins.bags.encoder import BagEncoder

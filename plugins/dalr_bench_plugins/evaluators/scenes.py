@@ -34,6 +34,10 @@ class Scenes:
     penalty: L2 strength of the probes. seed: draws the tests; nothing a source is set to moves them.
     shapes, colours, synonyms, world, themes, skew, max_words: the world; give it what the source was given.
 
+    Source: this project's own tests, after the form of STS (rank correlation of cosines) and of SentEval's transfer
+    tasks (a logistic regression on frozen rows); gold as in `scenes/gold.py`. Swaps are a seventh of the draws and two
+    sevenths of the edits, so that a bag of the right concepts stays near 0.9 and binding is what is left to win.
+
     Raises SuiteError where probes are asked for in a world without synonyms.
     """
 

@@ -31,6 +31,9 @@ class Scenes:
       `skew` is how often a scene follows its theme, `world` the seed of the themes, `max_words` counts commas.
     picture: edge of the pictures in pixels.
 
+    Source: this project's own world. The dials are the two biases DALR names, cross-modal misalignment bias (CMB) and
+    intra-modal semantic divergence (ISD), each turned without the other (`scenes/stream.py`).
+
     Raises SuiteError where described and hidden things together need more than the nine places of a picture.
     """
 

@@ -100,7 +100,7 @@ def facts_of(read: Read) -> tuple[list[str], list[str]]:
 def facts_meant(meaning: Meaning) -> tuple[list[str], list[str]]:
     """The same form of a meaning."""
     objects = [repr(sorted(mention)) for mention in meaning.objects]
-    return sorted(objects), _spelled(objects, [tuple(relation) for relation in meaning.relations])
+    return sorted(objects), _spelled(objects, [(r.kind, r.a, r.b) for r in meaning.relations])
 
 
 def _spelled(objects: list[str], relations: list[tuple[str, int, int]]) -> list[str]:
