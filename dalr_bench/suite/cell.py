@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from dalr_bench.errors import nearest
 from dalr_bench.suite.diffs import SECTIONS
 from dalr_bench.suite.faults import Faults
 from dalr_bench.suite.parts import PartKind, PartOf, Parts, dev_fault
-from dalr_bench.suite.tree import Mark, Node, canonical, find
+from dalr_bench.suite.tree import Mark, Node, canonical, digest, find
 
 _KINDS: dict[str, PartKind] = {"streams": "source", "teachers": "teacher", "losses": "loss"}
 
@@ -49,18 +49,21 @@ class Cell:
     losses: Mapping[str, Entry]
     dev: Entry | None
     evaluate: tuple[Entry, ...]
-    needs: tuple[Need, ...] = ()
     broken: bool = False
     known: Mapping[str, Mapping[str, Entry]] = field(default_factory=dict)
 
-    def entries(self) -> Iterator[Entry]:
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
         """All parts, in the order of a config."""
-        yield from (self.single[key] for key in ("backbone",) if key in self.single)
-        for section in (self.streams, self.teachers, self.losses):
-            yield from section.values()
-        yield from (self.single[key] for key in ("train",) if key in self.single)
-        yield from (() if self.dev is None else (self.dev,))
-        yield from self.evaluate
+        last = () if self.dev is None else (self.dev,)
+        singles = [(self.single[key],) if key in self.single else () for key in ("backbone", "train")]
+        inner = (*self.streams.values(), *self.teachers.values(), *self.losses.values())
+        return (*singles[0], *inner, *singles[1], *last, *self.evaluate)
+
+    @cached_property
+    def needs(self) -> tuple[Need, ...]:
+        """What must be trained before this cell."""
+        return tuple(_needs(self))
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -80,23 +83,15 @@ class Cell:
     @cached_property
     def signature(self) -> str:
         """Equal texts are equal configs."""
-        return canonical([self.config, list(self.streams)])
+        return "\n".join(f"{entry.path} {entry.part.text}" for entry in self.entries)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of what counts toward identity, but needed runs and the seed. Raises DataError where data is missing."""
+        return digest(canonical([[entry.path, entry.part.digest] for entry in self.entries]))
 
     def _sections(self) -> tuple[tuple[str, Mapping[str, Entry]], ...]:
         return ("streams", self.streams), ("teachers", self.teachers), ("losses", self.losses)
-
-    @cached_property
-    def counted(self) -> dict[str, Any]:
-        """What counts toward identity, needed runs and the seed aside. Raises DataError where data is missing."""
-        train = {**self.single["train"].part.config, "dev": None if self.dev is None else self.dev.part.counted}
-        return {
-            "backbone": self.single["backbone"].part.counted,
-            "streams": [[label, entry.part.counted] for label, entry in self.streams.items()],
-            "teachers": {label: entry.part.counted for label, entry in self.teachers.items()},
-            "losses": {label: entry.part.counted for label, entry in self.losses.items()},
-            "train": train,
-            "evaluate": [entry.part.counted for entry in self.evaluate],
-        }
 
 
 class CellReader:
@@ -125,27 +120,15 @@ class CellReader:
             None if dev is None or dev.value is None else Entry("train.dev", self.parts.part("evaluator", dev), dev)
         )
         losses = dict(sorted(sections["losses"].items()))
-        cell = Cell(single, sections["streams"], {}, losses, checked, evaluate, known=sections)
-        used = self._used(cell)
-        cell.teachers = {label: entry for label, entry in sorted(sections["teachers"].items()) if label in used}
-        cell.needs = tuple(_needs(cell))
-        return cell
+        bare = Cell(single, sections["streams"], {}, losses, checked, evaluate, known=sections)
+        used = _used(bare)
+        teachers = {label: entry for label, entry in sorted(sections["teachers"].items()) if label in used}
+        return replace(bare, teachers=teachers)
 
     def _section(self, name: str, tree: Node) -> dict[str, Entry]:
         node = tree.entries.get(name)
         items = node.entries.items() if node is not None else ()
         return {label: Entry(f"{name}.{label}", self.parts.part(_KINDS[name], child), child) for label, child in items}
-
-    def _used(self, cell: Cell) -> set[str]:
-        """Teachers that anything refers to, directly or through another teacher."""
-        used: set[str] = set()
-        asked = [name for entry in cell.entries() for _, ref, name in entry.part.refs if ref.section == "teachers"]
-        while asked:
-            label = asked.pop()
-            if label not in used and label in cell.known["teachers"]:
-                used.add(label)
-                asked += [name for _, ref, name in cell.known["teachers"][label].part.refs if ref.section == "teachers"]
-        return used
 
     def tell(self, tree: Node, cell: Cell, variant: str | None) -> None:
         """Add this cell's faults but those of missing data; afterwards `cell.broken` says whether it can be run.
@@ -153,13 +136,13 @@ class CellReader:
         `variant` is named in a complaint where the base has what this variant lacks.
         """
         self._shape(tree, cell)
-        for entry in cell.entries():
+        for entry in cell.entries:
             entry.part.tell(self.faults, entry.path, entry.node, ("suite", "plugin"))
             cell.broken = cell.broken or not entry.part.sound
         for label, entry in cell.known["teachers"].items():
             if label not in cell.teachers:
                 entry.part.tell(self.faults, entry.path, entry.node, ("suite",))
-        for entry in cell.entries():
+        for entry in cell.entries:
             self._references(entry, cell, variant)
         self._circles(cell)
         if cell.dev is not None and cell.dev.part.sound and (wrong := dev_fault(cell.dev.part)) is not None:
@@ -218,8 +201,20 @@ class CellReader:
             cell.broken = True
 
 
+def _used(cell: Cell) -> set[str]:
+    """Teachers that anything refers to, directly or through another teacher."""
+    used: set[str] = set()
+    asked = [name for entry in cell.entries for _, ref, name in entry.part.refs if ref.section == "teachers"]
+    while asked:
+        label = asked.pop()
+        if label not in used and label in cell.known["teachers"]:
+            used.add(label)
+            asked += [name for _, ref, name in cell.known["teachers"][label].part.refs if ref.section == "teachers"]
+    return used
+
+
 def _needs(cell: Cell) -> Iterator[Need]:
-    for entry in cell.entries():
+    for entry in cell.entries:
         for option, ref, name in entry.part.refs:
             if ref.section == "variants":
                 seed = entry.part.config["options"].get("seed")

@@ -124,7 +124,7 @@ def _lines(grid: Grid, cell: Cell, combination: Combination, seed: int) -> Itera
             yield Line(f"axes.{value.axis}", value.label, str(value.at.at), "no")
     written = grid.document.seeds.get(seed)
     yield Line("seed", seed, DEFAULT if written is None else str(written.at), "yes")
-    for entry in cell.entries():
+    for entry in cell.entries:
         yield from _entry(entry)
 
 
@@ -148,5 +148,5 @@ def _origin(node: Node, key: str) -> str:
 
 
 def _components(cell: Cell) -> dict[str, str]:
-    found = ((entry.path, entry.part.component) for entry in cell.entries())
+    found = ((entry.path, entry.part.component) for entry in cell.entries)
     return {path: f"{component.distribution} {component.version}" for path, component in found if component is not None}

@@ -99,11 +99,11 @@ class Grid:
             self._check_data(self.trees.cell(name, combination))
 
     def _check_data(self, cell: Cell) -> None:
-        for entry in cell.entries():
+        for entry in cell.entries:
             entry.part.tell(self.faults, entry.path, entry.node, ("data",))
             if entry.part.paths and not entry.part.problems:
                 try:
-                    _ = entry.part.counted
+                    _ = entry.part.digest
                 except DataError as error:
                     fault, option = error.faults[0], next(iter(entry.part.paths))
                     what = f"'{fault.file}' {fault.what}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 from dalr_bench.errors import DataError
 from dalr_bench.suite.axes import labels
 from dalr_bench.suite.needs import Key, Needs
-from dalr_bench.suite.tree import canonical
+from dalr_bench.suite.tree import canonical, digest
 
 # Changed whenever the meaning of an unchanged config changes: old results are then no longer taken for new ones.
 SALT = "dalr-bench identity 1"
@@ -19,24 +18,20 @@ class Identities:
 
     def __init__(self, needs: Needs) -> None:
         self.needs = needs
-        self._cells: dict[int, str] = {}
         self._found: dict[Key, str] = {}
         self._names: dict[int, dict[str, Key]] = {}
 
     def of(self, key: Key) -> str:
         """sha256 of `counted`. The cell must be sound; raises DataError where its data is missing."""
         if key not in self._found:
-            self._found[key] = _hash(self.counted(key))
+            self._found[key] = digest(canonical(self.counted(key)))
         return self._found[key]
 
     def counted(self, key: Key) -> dict[str, Any]:
-        """All that counts: the cell (hashed once for all its seeds), the identities of the runs it needs, the seed."""
+        """All that counts: the cell's hash, the identities of the runs it needs, the seed."""
         name, combination, seed = key
-        cell = self.needs.trees.cell(name, combination)
-        if id(cell) not in self._cells:
-            self._cells[id(cell)] = _hash(cell.counted)
         needs = [[f"{need.entry.path}.{need.option}", self.of(wanted)] for need, wanted in self.needs.of(key)]
-        return {"salt": SALT, "cell": self._cells[id(cell)], "needs": needs, "seed": seed}
+        return {"salt": SALT, "cell": self.needs.trees.cell(name, combination).digest, "needs": needs, "seed": seed}
 
     def named(self, key: Key) -> Key:
         """The cell that names a run: the first of the whole suite that equals it. What else is chosen plays no part, so
@@ -70,7 +65,3 @@ class Identities:
             return self.of(key)
         except DataError:
             return None
-
-
-def _hash(value: Any) -> str:
-    return hashlib.sha256(canonical(value).encode()).hexdigest()

@@ -15,7 +15,7 @@ from dalr_bench.errors import nearest
 from dalr_bench.plugin.registry import Catalogue, Component, references
 from dalr_bench.suite.faults import FaultKind, Faults
 from dalr_bench.suite.fingerprint import fingerprint
-from dalr_bench.suite.tree import Node, as_map, canonical, find, folder_of, plain
+from dalr_bench.suite.tree import Node, as_map, canonical, digest, find, folder_of, plain
 from dalr_bench.types import DataFile, Part, Ref
 
 PartKind = Literal["backbone", "source", "teacher", "loss", "evaluator"]
@@ -44,7 +44,7 @@ class PartOf:
         """The config as one text: equal texts are equal parts."""
         return canonical(self.config)
 
-    @cached_property
+    @property
     def counted(self) -> dict[str, Any]:
         """What counts toward a run's identity: data by content and not by path, the distribution the part came from.
         Of a variant only that one is named: the identity of the run it means counts in its place.
@@ -56,6 +56,11 @@ class PartOf:
         options = {**self.config.get("options", {}), **data, **runs}
         origin = {} if self.component is None else {"from": f"{self.component.distribution} {self.component.version}"}
         return {**self.config, "options": options, **origin}
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of `counted`. Raises DataError where data is missing."""
+        return digest(canonical(self.counted))
 
     def tell(self, faults: Faults, path: str, node: Node, kinds: tuple[FaultKind, ...]) -> None:
         """Add the problems of these kinds, each where its value stands."""

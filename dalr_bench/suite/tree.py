@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -73,6 +74,11 @@ def as_map(node: Node) -> Node:
     if isinstance(node.value, str):
         return Node({"name": Node(node.value, node.at)}, node.at, node.key_at)
     return node
+
+
+def digest(content: str) -> str:
+    """sha256 in hex."""
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def find(node: Node, path: list[str]) -> Node:
