@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -30,7 +31,7 @@ def as_texts(table: Table) -> dict[str, Any]:
     return {
         "title": table.title,
         "suite": table.suite,
-        "label": "tab:" + "".join(c if c.isascii() and c.isalnum() else "-" for c in table.suite),
+        "label": "tab:" + "-".join(re.findall("[A-Za-z0-9]+", table.suite)),
         "columns": [{"name": c.name, "label": c.label, "block": c.block, "unit": c.unit} for c in table.columns],
         "blocks": [
             {"name": name, "width": len(list(found))} for name, found in groupby(c.block for c in table.columns)

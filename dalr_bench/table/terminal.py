@@ -23,39 +23,38 @@ def terminal(table: Table, width: int | None = None, styled: bool = False) -> st
     """Text for a terminal `width` columns wide (None: as wide as the table). `styled` uses bold, underline and dim;
     without it `*` marks the best and `'` the second."""
     texts = as_texts(table)
-    limit = width or _PLAIN_WIDTH
+    blocks = _blocks(texts, styled, width or _PLAIN_WIDTH)
     console = Console(
         file=io.StringIO(),
-        width=limit,
+        # Where even one column does not fit, the terminal may wrap it: nothing is cut off.
+        width=max(width or _PLAIN_WIDTH, *(used for _, used in blocks)),
         force_terminal=styled,
         color_system="standard" if styled else None,
         legacy_windows=False,
         _environ={},
     )
     console.print(Text(texts["title"], style="bold"))
-    for block in _blocks(texts, styled, limit):
-        console.print(_grid(texts, block, styled))
+    for columns, _ in blocks:
+        console.print(_grid(texts, columns, styled))
     for line in _captions(texts, styled):
         console.print(Text(line, style="dim"))
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
 
-def _blocks(texts: dict[str, Any], styled: bool, limit: int) -> list[list[int]]:
-    """Column numbers of each table: as many as fit beside the rows' names."""
+def _blocks(texts: dict[str, Any], styled: bool, limit: int) -> list[tuple[list[int], int]]:
+    """Column numbers and width of each table: as many columns as fit beside the rows' names."""
     lines = [row for group in texts["groups"] for row in group["rows"]]
-    names = max(
-        [cell_len(_name(row)) for row in lines] + [cell_len(group["label"]) for group in texts["groups"]], default=0
-    )
-    used = start = names + _GAP + max([len(row["n"]) for row in lines] + [1]) + _GAP
-    blocks: list[list[int]] = [[]]
+    labels = [_name(row) for row in lines] + [group["label"] for group in texts["groups"]]
+    start = max(map(cell_len, labels), default=0) + max([len(row["n"]) for row in lines] + [1]) + 2 * _GAP
+    blocks: list[tuple[list[int], int]] = [([], start)]
     for i, column in enumerate(texts["columns"]):
         wide = max([cell_len(column["label"])] + [_cell(row["cells"][i], styled).cell_len for row in lines]) + _GAP
-        if blocks[-1] and used + wide > limit:
-            blocks.append([])
-            used = start
-        blocks[-1].append(i)
-        used += wide
+        block, used = blocks[-1]
+        if block and used + wide > limit:
+            blocks.append(([i], start + wide))
+        else:
+            blocks[-1] = ([*block, i], used + wide)
     return blocks
 
 

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from dalr_bench.cli.status import command
+from dalr_bench.errors import DataError
+from dalr_bench.record.record import Record
+from dalr_bench.record.store import begin, finish
+from result_samples import write
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return write(tmp_path / "pets")
+
+
+def output(*arguments: str | Path) -> str:
+    done = CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+# 1 floor, 3 baselines shared by both teachers, 3 × 2 of +CML and of DALR, 3 × 2 teachers.
+def test_the_whole_page(results: Path) -> None:
+    begin(results / "teacher-one-0", {})
+    begin(results / "teacher-one-1", {})
+    (results / "teacher-one-1" / "running.json").unlink()
+    (results / "+CML-one-0" / "record.json").write_text("{")
+    assert output(results) == (
+        "pets: 22 runs: 11 done, 1 running, 1 failed, 1 interrupted, 1 damaged, 7 missing\n"
+        "missing     teacher-two-2\n"
+        "missing     teacher-two-1\n"
+        "missing     teacher-two-0\n"
+        "missing     +CML-two-2\n"
+        "missing     +CML-two-1\n"
+        "missing     +CML-two-0\n"
+        "missing     teacher-one-2\n"
+        "interrupted teacher-one-1\n"
+        "running     teacher-one-0\n"
+        "failed      DALR-one-2: the loss is NaN\n"
+        "damaged     +CML-one-0: record.json is damaged or half-written at line 1, column 2: "
+        "Expecting property name enclosed in double quotes\n"
+    )
+
+
+def test_json(results: Path) -> None:
+    data = json.loads(output(results, "--json"))
+    assert data["total"] == {"runs": 22, "done": 12, "failed": 1, "missing": 9}
+    failed = next(run for run in data["runs"] if run["state"] == "failed")
+    assert failed == {
+        "id": "DALR-one-2",
+        "variant": "DALR",
+        "axes": {"teacher": "one"},
+        "seed": 2,
+        "state": "failed",
+        "error": "the loss is NaN",
+        "seconds": {"train": 8.0, "score": 4.0},
+    }
+
+
+def test_it_is_read_anew_each_time(results: Path) -> None:
+    finish(results / "+CML-two-0", Record("+CML-two-0", "pets", "+CML", 0))
+    assert json.loads(output(results, "--json"))["total"]["done"] == 13
+
+
+def test_an_error_text_cannot_steer_the_terminal(results: Path) -> None:
+    finish(results / "DALR-one-2", Record("DALR-one-2", "pets", "DALR", 2, status="failed", error="\x1b[2J\x9bboom\nline"))
+    text = output(results)
+    assert "failed      DALR-one-2:  [2J boom line\n" in text
+    assert "\x1b" not in text
+
+
+def test_no_results(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no results"):
+        output(tmp_path)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dalr_bench.errors import DataError
+from dalr_bench.record.record import Record
+from dalr_bench.record.store import begin, finish, read_config, read_record, state, write_scores
+from dalr_bench.types import Score
+
+DONE = Record("r", "s", "v", 0, scores=(Score("x", "m", 0.5, 1),))
+
+
+def test_a_run_from_begin_to_finish(tmp_path: Path) -> None:
+    assert state(tmp_path) == "missing"
+    begin(tmp_path, {"seed": 0})
+    assert state(tmp_path) == "running"
+    assert read_record(tmp_path) is None
+    finish(tmp_path, DONE)
+    assert state(tmp_path) == "done"
+    assert read_record(tmp_path) == DONE
+    assert read_config(tmp_path) == {"seed": 0}
+    assert json.loads((tmp_path / "scores.json").read_text()) == {"scores": DONE.to_json()["scores"]}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "record.json", "scores.json"]
+
+
+def test_the_record_is_the_last_file(tmp_path: Path) -> None:
+    begin(tmp_path, {})
+    finish(tmp_path, DONE)
+    assert (tmp_path / "record.json").stat().st_mtime_ns >= (tmp_path / "scores.json").stat().st_mtime_ns
+
+
+def test_a_new_try_forgets_the_old_record(tmp_path: Path) -> None:
+    begin(tmp_path, {})
+    finish(tmp_path, Record("r", "s", "v", 0, status="failed", error="NaN"))
+    assert state(tmp_path) == "failed"
+    begin(tmp_path, {})
+    assert state(tmp_path) == "running"
+
+
+def test_a_dead_process_was_interrupted(tmp_path: Path) -> None:
+    begin(tmp_path, {})
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / "running.json").write_text(json.dumps({"pid": dead.pid, "host": socket.gethostname()}))
+    assert state(tmp_path) == "interrupted"
+
+
+def test_another_machine_is_believed(tmp_path: Path) -> None:
+    begin(tmp_path, {})
+    (tmp_path / "running.json").write_text(json.dumps({"pid": 1, "host": f"not-{socket.gethostname()}"}))
+    assert state(tmp_path) == "running"
+
+
+@pytest.mark.parametrize("mark", ["", "{}", "[1]", '{"pid": "x", "host": "y"}'])
+def test_a_damaged_mark_is_no_mark(tmp_path: Path, mark: str) -> None:
+    begin(tmp_path, {})
+    (tmp_path / "running.json").write_text(mark)
+    assert state(tmp_path) == "interrupted"
+
+
+@pytest.mark.parametrize("cut", [0, 1, 50, -3])
+def test_a_half_written_record_is_damaged_and_never_done(tmp_path: Path, cut: int) -> None:
+    finish(tmp_path, DONE)
+    whole = (tmp_path / "record.json").read_bytes()
+    (tmp_path / "record.json").write_bytes(whole[:cut])
+    found = read_record(tmp_path)
+    assert found is not None
+    assert (found.status, found.run_id) == ("damaged", tmp_path.name)
+    assert "record.json is damaged or half-written at line" in (found.error or "")
+    assert state(tmp_path) == "damaged"
+
+
+def test_a_record_of_another_shape_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "record.json").write_text('{"schema": 99}')
+    found = read_record(tmp_path)
+    assert found is not None
+    assert (found.status, found.error) == ("damaged", "schema 99 is unknown here; this version reads 1")
+
+
+def test_a_folder_in_its_place_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "record.json").mkdir()
+    found = read_record(tmp_path)
+    assert found is not None
+    assert found.status == "damaged"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [(None, "no config.json"), ("{", "half-written"), ("[]", "a config is an object")]
+)
+def test_a_config_that_cannot_be_read(tmp_path: Path, text: str | None, reason: str) -> None:
+    if text is not None:
+        (tmp_path / "config.json").write_text(text)
+    with pytest.raises(DataError, match=reason):
+        read_config(tmp_path)
+
+
+def test_scores_alone(tmp_path: Path) -> None:
+    write_scores(tmp_path, DONE.scores)
+    assert os.listdir(tmp_path) == ["scores.json"]
