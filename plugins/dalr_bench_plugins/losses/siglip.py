@@ -90,7 +90,7 @@ def siglip(
     *,
     dims: Dims,
 ) -> SiglipOverSpace | SiglipOwnHeads:
-    """Sigmoid contrast of sentences and pictures: −(1/N) Σ_ij log σ(y_ij (s·cos(x_i, v_j) + b)), y = 1 where i = j, else −1.
+    """Sigmoid contrast of sentences and pictures: −(1/N) Σ_ij log σ(y_ij (s·cos(x_i, v_j) + b)), y_ii = 1, else −1.
 
     SigLIP (Zhai et al. 2023), eq. 1; mlfoundations/open_clip@89fb801:src/open_clip/loss.py:314-367, main.py:260: s
     starts at `scale` 10 (its logarithm is learned), b at `bias` −10; `learned: false` freezes both. No softmax, so

@@ -43,7 +43,10 @@ class FrozenGenerator:
 
 
 class PretrainedBody(nn.Module):
-    """An encoder whose position 0 is replaced after its embeddings (voidism/DiffCSE@f724b2c:modeling_bert.py:960-961)."""
+    """An encoder whose position 0 is replaced after its embeddings.
+
+    voidism/DiffCSE@f724b2c:modeling_bert.py:960-961.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__()
