@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,6 +92,9 @@ def explained(checkpoint: Checkpoint) -> Iterator[None]:
         yield
     except SafetensorError as error:
         raise DataError(Fault(f"the weights file is cut or damaged ({error})", file=checkpoint.model)) from error
+    except pickle.UnpicklingError as error:
+        fault = Fault("this pickle holds more than weights: it is not opened", file=checkpoint.model)
+        raise DataError(fault) from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise DataError(Fault(_reason(checkpoint, error), file=checkpoint.model)) from error
 
