@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
 from dalr_bench.plugin.registry import Catalogue
 
-_LIBRARIES = ("torch", "transformers", "sentence-transformers", "open_clip_torch", "numpy", "scipy", "scikit-learn")
+_OURSELVES = "dalr-bench"
 
 
 def environment(device: str | None = None, catalogue: Catalogue | None = None) -> dict[str, Any]:
@@ -30,8 +31,8 @@ def environment(device: str | None = None, catalogue: Catalogue | None = None) -
         "memory_bytes": _memory_bytes(),
         "device": device,
         "commit": _commit(Path.cwd()),
-        "dalr_bench": _version("dalr-bench"),
-        "libraries": {name: found for name in _LIBRARIES if (found := _version(name)) is not None},
+        "dalr_bench": _version(_OURSELVES),
+        "libraries": {name: found for name in _libraries() if (found := _version(name)) is not None},
         "plugins": {} if catalogue is None else distributions((c.distribution, c.version) for c in catalogue),
     }
 
@@ -46,6 +47,15 @@ def cores() -> int:
 def distributions(found: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Name → version of every distribution that registered something."""
     return dict(sorted(set(found)))
+
+
+def _libraries() -> list[str]:
+    """What this distribution says it needs, without its extras: its metadata knows, so no list is kept twice."""
+    try:
+        needed = requires(_OURSELVES) or []
+    except PackageNotFoundError:
+        return []
+    return sorted(re.split(r"[^A-Za-z0-9._-]", line)[0] for line in needed if "extra ==" not in line)
 
 
 def _cpu() -> str:

@@ -43,6 +43,10 @@ class Found:
     records: Mapping[str, Measured]
     scores: Mapping[str, Mapping[Key, Score]]
 
+    def column(self, line: Line, column: Column) -> list[Score]:
+        """The scores of one row in one column."""
+        return [scores[column.key] for run in line.distinct if column.key in (scores := self.scores.get(run, {}))]
+
     def value(self, run: str, column: Column) -> float | None:
         """The number of one run in one column, as printed (×100, or seconds)."""
         if run not in self.scores:
@@ -123,11 +127,9 @@ def _protocols(
     out: dict[str, dict[str, list[str]]] = {column.name: {} for column in columns}
     for column in columns:
         for line in lines:
-            for run in line.distinct:
-                score = found.scores.get(run, {}).get(column.key)
-                if score is not None:
-                    rows = out[column.name].setdefault(protocol.scoring(score.protocol), [])
-                    rows += [] if line.variant in rows else [line.variant]
+            for told in dict.fromkeys(score.protocol for score in found.column(line, column)):
+                rows = out[column.name].setdefault(protocol.scoring(told), [])
+                rows += [] if line.variant in rows else [line.variant]
         for text, names in claims[column.name].items():
             out[column.name].setdefault(text, []).extend(names)
     return out

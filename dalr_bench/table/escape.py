@@ -65,8 +65,9 @@ def typst(value: Any) -> str:
 def csv_line(values: Sequence[Any]) -> str:
     """One line of CSV. What a spreadsheet would run as a formula gets an apostrophe before it; `+CML` stays a name."""
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="").writerow([_no_formula(value) for value in values])
-    return buffer.getvalue()
+    # The writer quotes the characters of its own line end: both are named so that neither can begin a line.
+    csv.writer(buffer, lineterminator="\r\n").writerow([_no_formula(value) for value in values])
+    return buffer.getvalue().removesuffix("\r\n")
 
 
 def to_json(value: Any) -> str:

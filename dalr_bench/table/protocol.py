@@ -24,7 +24,7 @@ def scoring(protocol: str) -> str:
 
 def shared_facts(protocols: Sequence[str]) -> str:
     """The facts that all encoders of a table share, for its caption; empty where there are none."""
-    told = list(dict.fromkeys(clean(protocol.partition(_ENCODER)[2]) for protocol in protocols))
+    told = [clean(protocol.partition(_ENCODER)[2]) for protocol in dict.fromkeys(protocols)]
     if not told:
         return ""
     rest = [set(_parts(each)) for each in told[1:]]

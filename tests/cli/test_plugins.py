@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 import pytest
 from click.testing import CliRunner
+from pydantic import Field
+
 from dalr_bench import DataPath, PluginError, TeacherText, __version__
 from dalr_bench.cli.plugins import command, describe, listing, page
 from dalr_bench.plugin.registry import Catalogue, Component
-from pydantic import Field
 
 
 class Example:
@@ -111,5 +112,5 @@ def test_a_blocked_plugin_is_named_with_its_reason(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    with pytest.raises(PluginError, match="no component is called 'infonec'. Did you mean 'infonce'"):
+    with pytest.raises(PluginError, match=r"no component is called 'infonec'\. Did you mean 'infonce'"):
         output("infonec")

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from result_samples import write
+
 from dalr_bench.cli.status import command
 from dalr_bench.errors import DataError
 from dalr_bench.record.record import Record
 from dalr_bench.record.store import begin, finish
-from result_samples import write
 
 
 @pytest.fixture
@@ -67,7 +68,8 @@ def test_it_is_read_anew_each_time(results: Path) -> None:
 
 
 def test_an_error_text_cannot_steer_the_terminal(results: Path) -> None:
-    finish(results / "DALR-one-2", Record("DALR-one-2", "pets", "DALR", 2, status="failed", error="\x1b[2J\x9bboom\nline"))
+    record = Record("DALR-one-2", "pets", "DALR", 2, status="failed", error="\x1b[2J\x9bboom\nline")
+    finish(results / "DALR-one-2", record)
     text = output(results)
     assert "failed      DALR-one-2:  [2J boom line\n" in text
     assert "\x1b" not in text

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from result_samples import PROTOCOL, records, scores, write
+
 from dalr_bench.cli.table import command
 from dalr_bench.errors import DataError, SuiteError, UserError
 from dalr_bench.record.store import finish
-from result_samples import PROTOCOL, records, scores, write
 
 GOLDEN = Path(__file__).parent.parent / "table" / "golden"
 

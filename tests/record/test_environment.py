@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from dalr_bench import __version__
 from dalr_bench.plugin.manager import load
 from dalr_bench.record.environment import environment
@@ -28,7 +29,8 @@ def test_what_a_record_says_of_its_machine() -> None:
 def test_the_commit_and_whether_it_was_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
-        return subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+        command = ["git", *identity, *arguments]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
@@ -51,6 +53,6 @@ def test_no_git_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_torch_is_not_imported() -> None:
-    code = "import sys; from dalr_bench.record.environment import environment; environment(); print('torch' in sys.modules)"
+    code = "import sys; from dalr_bench.record.environment import environment as e; e(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+
 from dalr_bench.record.files import load_json, write_bytes, write_json, write_text, write_whole
 
 
@@ -60,7 +61,7 @@ def test_others_may_read(tmp_path: Path) -> None:
 )
 def test_damage_is_one_line(tmp_path: Path, data: bytes, reason: str) -> None:
     (tmp_path / "x.json").write_bytes(data)
-    with pytest.raises(ValueError, match="x.json") as caught:
+    with pytest.raises(ValueError, match=r"x\.json") as caught:
         load_json(tmp_path / "x.json")
     if data != b"\xff\xfe":
         assert reason in str(caught.value)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from dalr_bench.errors import DataError
 from dalr_bench.record.predictions import predictions_path, read_predictions, write_predictions
 from dalr_bench.types import Predictions

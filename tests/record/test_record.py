@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from dalr_bench.record.record import Record, scores_from_json, scores_to_json
 from dalr_bench.record.summary import Place, Summary
 from dalr_bench.types import Score

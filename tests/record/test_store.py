@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from dalr_bench.errors import DataError
 from dalr_bench.record.record import Record
 from dalr_bench.record.store import begin, finish, read_config, read_record, state, write_scores

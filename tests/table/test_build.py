@@ -6,13 +6,14 @@ import math
 from dataclasses import replace
 
 import pytest
+from result_samples import PROTOCOL, records, scores, summary
+
 from dalr_bench.errors import SuiteError
 from dalr_bench.record.record import Record
 from dalr_bench.record.summary import Place, Summary
 from dalr_bench.table.build import build
 from dalr_bench.table.model import Cell, Reported, Request, Row, Table
 from dalr_bench.types import Score
-from result_samples import PROTOCOL, records, scores, summary
 
 
 def table(**request: object) -> Table:
@@ -137,7 +138,7 @@ def test_the_baseline_may_stand_outside_the_grid() -> None:
 
 
 def test_an_unknown_baseline_names_the_nearest() -> None:
-    with pytest.raises(SuiteError, match="no row is called that. Did you mean 'baseline'"):
+    with pytest.raises(SuiteError, match=r"no row is called that\. Did you mean 'baseline'"):
         table(baseline="basline")
 
 

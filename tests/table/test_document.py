@@ -3,10 +3,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from result_samples import records, summary
+
 from dalr_bench.table.build import build
 from dalr_bench.table.document import as_json, as_lines, as_texts, number, spans
 from dalr_bench.table.model import Column, Request, Table
-from result_samples import records, summary
 
 COLUMNS = [Column(name, name, "", (name, "m", None, "test")) for name in "abcdef"]
 

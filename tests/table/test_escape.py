@@ -6,9 +6,10 @@ import json
 import string
 
 import pytest
-from dalr_bench.table import escape
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dalr_bench.table import escape
 
 words = st.text(max_size=30)
 
@@ -53,7 +54,7 @@ def test_typst_is_one_closed_string(text: str) -> None:
     assert json.loads(escape.typst(text)) == text
 
 
-@given(st.lists(words.filter(lambda text: "\r" not in text and "\x00" not in text), min_size=2, max_size=4))
+@given(st.lists(words.filter(lambda text: "\x00" not in text), min_size=2, max_size=4))
 def test_csv_reads_back(values: list[str]) -> None:
     line = escape.csv_line(values)
     (found,) = list(csv.reader(io.StringIO(line, newline="")))

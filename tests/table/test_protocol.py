@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from dalr_bench.errors import SuiteError
 from dalr_bench.table.model import Column
 from dalr_bench.table.protocol import captions, check, scoring, shared_facts

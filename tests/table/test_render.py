@@ -14,6 +14,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from result_samples import records, summary
+
 from dalr_bench.errors import SuiteError
 from dalr_bench.record.record import Record
 from dalr_bench.record.summary import Place, Summary
@@ -22,10 +24,10 @@ from dalr_bench.table.model import Request, Table
 from dalr_bench.table.render import FORMATS, render, render_template
 from dalr_bench.table.terminal import terminal
 from dalr_bench.types import Score
-from result_samples import records, summary
 
 GOLDEN = Path(__file__).parent / "golden"
-SUFFIX = {"terminal": "txt", "markdown": "md", "latex": "tex", "html": "html", "csv": "csv", "json": "json", "typst": "typ"}
+SUFFIX = {"terminal": "txt", "markdown": "md", "latex": "tex", "typst": "typ"}
+SUFFIX |= {"html": "html", "csv": "csv", "json": "json"}
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -186,7 +188,8 @@ def test_json_keeps_the_words() -> None:
 def test_latex_compiles_alone_and_inside_a_paper(which: str, tmp_path: Path) -> None:
     table = {"sample": sample(baseline="baseline"), "hostile": hostile(), "wide": sample(cost=True)}[which]
     (tmp_path / "t.tex").write_text(render(table, "latex"), encoding="utf-8")
-    paper = "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{textcomp,booktabs}\\begin{document}\\input{t}x\\end{document}"
+    packages = r"\usepackage[T1]{fontenc}\usepackage{textcomp,booktabs}"
+    paper = rf"\documentclass{{article}}{packages}\begin{{document}}\input{{t}}x\end{{document}}"
     (tmp_path / "paper.tex").write_text(paper, encoding="utf-8")
     for name in ("t.tex", "paper.tex"):
         command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", name]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from dalr_bench.errors import DataError
 from dalr_bench.table.reported import from_expect, read_reported
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from dalr_bench.table.stats import mean, rank, std
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dalr_bench.table.stats import mean, rank, std
 
 numbers = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20)
 
