@@ -16,9 +16,7 @@ def signature(kind: str, subject: Subject, facts: Mapping[str, Any]) -> str:
     the encoder was (pooling, length, precision, versions), which an ablation may vary.
     """
     encoder = {key: value for key, value in subject.protocol.items() if key not in _IDENTITY}
-    scoring, encoding = (
-        [f"{key}={_text(value)}" for key, value in found.items()] for found in (facts, encoder)
-    )
+    scoring, encoding = ([f"{key}={_text(value)}" for key, value in found.items()] for found in (facts, encoder))
     return "; ".join([kind, *scoring]) + (f" | {'; '.join(encoding)}" if encoding else "")
 
 

@@ -110,7 +110,7 @@ def test_wmean_weighs_by_pairs(tmp_path: Path) -> None:
 def test_the_protocol_says_how_and_not_who(tmp_path: Path) -> None:
     score = Sts(sets=["STS13"], sizes="any", root=str(small_tree(tmp_path))).evaluate(Rows()).scores[0]
     assert score.protocol == (
-        "sts; aggregation=all; sts13=without SMT; sick=test; similarity=cosine; "
+        "sts; aggregation=all; sts13=without SMT; sick=test; similarity=cosine | "
         "pooling=mean; max_length=32; precision=fp32"
     )
 
@@ -167,8 +167,7 @@ def golden(shared: Path) -> dict[str, float]:
 
 
 def compare(result: Evaluation, expected: Mapping[str, float]) -> int:
-    """Every set and subset within 0.001 (×100); the subsets the toolkit ranks by noise within what that noise can do.
-    """
+    """Every set and subset within 0.001 (×100); the subsets the toolkit ranks by noise within what that noise can do."""
     compared = [score for score in result.scores if score.task in expected]
     for score in compared:
         assert abs(score.value - expected[score.task]) < (1e-3 if score.task in NOISY else 1e-5), score
