@@ -101,8 +101,10 @@ class Job:
         return Engine(built.student, built.objective, streams, schedule, options, config["seed"], self.workshop.device)
 
     def _watch(self, config: Mapping[str, Any], built: Built, log: StepLog) -> Watch:
+        started = time.perf_counter()
+
         def step(number: int, steps: int, values: Mapping[str, float]) -> None:
-            log.write(number, values)
+            log.write(number, {**values, "seconds": round(time.perf_counter() - started, 4)})
             self._progress(number, steps, values)
             _tell(self.workshop, "step_finished", run_id=self.folder.name, step=number, values=values)
 

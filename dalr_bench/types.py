@@ -137,11 +137,14 @@ class Batch:
     image_of_N: Tensor | None
     teachers: Mapping[str, TeacherRows]
     pixels_NCPP: Tensor | None = None
+    columns: Sequence[TokenBatch] = ()
 
 
 @dataclass(frozen=True)
 class Encoding:
     """What the student made of a batch. `pooled_NVD` is before the training head, `projected_NVD` after it (equal without one).
+
+    Views are dropout passes of one sentence; where the corpus has columns, they are the sentence and its columns in order.
 
     `states_NVLD` are the last layer's token states, present where a loss asked for `tokens`.
     """

@@ -61,8 +61,9 @@ class Workshop:
         out = {}
         for label, corpus in built.corpora.items():
             image_of = None if corpus.image_of is None else torch.as_tensor(corpus.image_of, dtype=torch.long, device=self.device)
-            tokens = DeviceTokens(token_store(built.student.tokenizer, corpus), self.device)
-            out[label] = Stream(tokens, built.banks[label], image_of, self._pictures(corpus, edge))
+            tokenizer = built.student.tokenizer
+            tokens, *columns = (DeviceTokens(token_store(tokenizer, corpus, name), self.device) for name in (None, *corpus.columns))
+            out[label] = Stream(tokens, built.banks[label], image_of, self._pictures(corpus, edge), columns)
         return out
 
     def _pictures(self, corpus: Corpus, edge: int) -> torch.Tensor | None:
@@ -141,7 +142,7 @@ class Workshop:
         """The backbone of a config, seeded, on the device."""
         seed_torch(config["seed"], "student")
         vocabulary = list(dict.fromkeys(word for corpus in corpora.values() for word in corpus.vocabulary))
-        sentences = _Chained([corpus.sentences for corpus in corpora.values()])
+        sentences = _Chained([rows for corpus in corpora.values() for rows in (corpus.sentences, *corpus.columns.values())])
         given = {"vocabulary": vocabulary, "sentences": sentences, "device": self.device}
         return self.plugins.catalogue.build("backbone", part(config["backbone"]), **given).to(self.device)
 

@@ -34,12 +34,15 @@ class TokenStore:
         return np.diff(self.offsets)
 
 
-def token_store(tokenizer: Tokenizer, corpus: Corpus) -> TokenStore:
-    """Tokenise a corpus once per tokenizer; later calls map the file. Raises DataError for an empty corpus."""
-    if not len(corpus.sentences):
+def token_store(tokenizer: Tokenizer, corpus: Corpus, column: str | None = None) -> TokenStore:
+    """Tokenise a corpus (or one of its columns) once per tokenizer; later calls map the file. Raises DataError for an empty one."""
+    sentences = corpus.sentences if column is None else corpus.columns[column]
+    if not len(sentences):
         raise DataError("the corpus holds no sentence")
-    key = hashlib.sha256(f"tokens-1|{tokenizer.fingerprint}|{corpus.fingerprint}".encode()).hexdigest()[:32]
-    folder = build_once(cache_root() / "tokens" / key, lambda target: _write(target, tokenizer, corpus.sentences))
+    if len(sentences) != len(corpus.sentences):
+        raise DataError(f"column '{column}' has {len(sentences)} rows, the corpus {len(corpus.sentences)}")
+    key = hashlib.sha256(f"tokens-1|{tokenizer.fingerprint}|{corpus.fingerprint}|{column or ''}".encode()).hexdigest()[:32]
+    folder = build_once(cache_root() / "tokens" / key, lambda target: _write(target, tokenizer, sentences))
     return TokenStore(np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "offsets.npy", mmap_mode="r"), tokenizer.pad_id)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from dalr_bench.train.device import autocast, resolve_precision
 from dalr_bench.train.objective import Objective, check_encoding
 from dalr_bench.train.optim import optimizer, set_rate
 from dalr_bench.train.seed import derive, seed_torch
-from dalr_bench.types import Batch, LossInputs
+from dalr_bench.types import Batch, Encoding, LossInputs
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Stream:
     teachers: TeacherBank
     image_of: Tensor | None = None
     pixels: Tensor | None = None
+    columns: Sequence[DeviceTokens] = ()
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,22 @@ class Engine:
         self.student.train()
         self.objective.train()
         with autocast(resolve_precision(self.options.precision, self.device), self.device):
-            encoding = self.student.encode(batch.tokens, views=self.objective.views(batch.stream), states=self.objective.needs_tokens)
+            encoding = self.encode(batch)
             check_encoding(encoding, len(batch.rows_N))
             total, terms = self.objective(LossInputs(batch, encoding, batch.teachers, {}, step, generator))
         return total, terms
+
+    def encode(self, batch: Batch) -> Encoding:
+        """Dropout views in one forward; or, where rows have columns, one pass for the sentences and one for each column."""
+        states = self.objective.needs_tokens
+        if not batch.columns:
+            encoding: Encoding = self.student.encode(batch.tokens, views=self.objective.views(batch.stream), states=states)
+            return encoding
+        first = self.student.encode(batch.tokens, views=1, states=states)
+        rest = [self.student.encode(tokens, views=1, states=False) for tokens in batch.columns]
+        pooled_NVD = torch.cat([first.pooled_NVD, *(other.pooled_NVD for other in rest)], dim=1)
+        projected_NVD = torch.cat([first.projected_NVD, *(other.projected_NVD for other in rest)], dim=1)
+        return Encoding(pooled_NVD, projected_NVD, first.states_NVLD)
 
     def batch(self, step: int) -> Batch:
         """Gather a step's rows: integers and stored features only."""
@@ -117,7 +130,8 @@ class Engine:
         images_N = None if stream.image_of is None else stream.image_of[rows_N]
         pixels = None if stream.pixels is None or images_N is None else stream.pixels[images_N]
         teachers = stream.teachers.gather(rows_N, images_N)
-        return Batch(name, rows_N, stream.tokens.batch(rows, rows_N), images_N, teachers, pixels)
+        columns = [column.batch(rows, rows_N) for column in stream.columns]
+        return Batch(name, rows_N, stream.tokens.batch(rows, rows_N), images_N, teachers, pixels, columns)
 
     def _check(self, step: int, dev: Callable[[int], float], keeper: Keeper, result: Trained) -> None:
         started = time.perf_counter()

@@ -41,9 +41,10 @@ class Local:
                 if not any(worker.task for worker in workers):
                     raise PluginError("the queue has tasks left, but none may start: their needs form a ring")
                 worker, event = events.get()
+                self._handle(worker, event, queue, report)
                 if event is None:
                     workers.remove(worker)
-                self._handle(worker, event, queue, report)
+                    worker.stop()
         finally:
             for worker in workers:
                 worker.stop()
@@ -74,7 +75,8 @@ class Local:
     def _handle(worker: Worker, event: dict[str, Any] | None, queue: Queue, report: Report) -> None:
         if event is None:
             if worker.task is not None:
-                queue.end(worker.task.run_id, "failed", f"its worker process died ({worker.epitaph()})")
+                run_id, worker.task = worker.task.run_id, None
+                queue.end(run_id, "failed", f"its worker process died ({worker.epitaph()})")
         elif event["event"] == "end":
             worker.task = None
             queue.end(event["run_id"], event["status"], event.get("error"))
@@ -93,12 +95,14 @@ class Worker:
     task: Task | None = None
     _process: subprocess.Popen[str] = field(init=False)
     _log: IO[bytes] = field(init=False)
+    _reader: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
         self._log = tempfile.TemporaryFile()
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log}
         self._process = subprocess.Popen(self.command, env=self.environment, text=True, bufsize=1, **pipes)
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def give(self, task: Task) -> None:
         """Hand the worker a folder."""
@@ -137,6 +141,9 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._reader.join()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         self._log.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -30,6 +31,8 @@ class Scenes:
     shapes, colours, synonyms, world, themes, skew, max_words: the world; an evaluator of it must be given the same.
       `skew` is how often a scene follows its theme, `world` the seed of the themes, `max_words` counts commas.
     picture: edge of the pictures in pixels.
+    siblings: every row carries the next caption of its picture as the column `positive`, for contrast between captions
+      of one picture instead of dropout views (needs two captions or more).
 
     Source: this project's own world. The dials are the two biases DALR names, cross-modal misalignment bias (CMB) and
     intra-modal semantic divergence (ISD), each turned without the other (`scenes/stream.py`).
@@ -53,7 +56,10 @@ class Scenes:
         skew: Annotated[float, Field(ge=0, le=1)] = 0.6,
         max_words: Annotated[int, Field(ge=11)] = 13,
         picture: Annotated[int, Field(ge=32)] = 64,
+        siblings: bool = False,
     ) -> None:
+        if siblings and captions < 2:
+            raise SuiteError("scenes: siblings needs two captions of a picture or more, got captions: 1")
         if described + hidden > len(CELLS):
             raise SuiteError(
                 f"scenes: a picture has {len(CELLS)} places, too few for described {described} + hidden {hidden:g}"
@@ -61,6 +67,7 @@ class Scenes:
         self.size = WorldSize(shapes, colours, synonyms, world, themes, skew, max_words)
         self.options = StreamOptions(scenes, captions, seed, described, hidden, divergence)
         self.picture = picture
+        self.siblings = siblings
 
     def load(self) -> Corpus:
         """Sentences scene by scene, pictures painted when asked for, the closed vocabulary of the grammar."""
@@ -72,6 +79,9 @@ class Scenes:
             image_of=[row for row, item in enumerate(found) for _ in item.sentences],
             images=Pictures(tuple(item.scene for item in found), self.options.seed, self.picture),
             vocabulary=Speaker(world.lexicon, self.size.max_words).vocabulary(),
+            columns={"positive": [_next(item.sentences, row) for item in found for row in range(len(item.sentences))]}
+            if self.siblings
+            else {},
         )
 
     def _fingerprint(self, found: list[Captioned]) -> str:
@@ -81,6 +91,10 @@ class Scenes:
         for item in found:
             digest.update(repr((tuple(map(tuple, item.scene.things)), item.scene.relations, item.sentences)).encode())
         return digest.hexdigest()
+
+
+def _next(sentences: Sequence[str], row: int) -> str:
+    return sentences[(row + 1) % len(sentences)]
 
 
 @hookimpl
