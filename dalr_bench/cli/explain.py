@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 _EXAMPLE = """\b
 Examples:
-  dalr-bench explain suites/ablation.yaml DALR
-  dalr-bench explain suites/ablation.yaml DALR --seed 1 --axis teachers=both --json"""
+  dalr-bench explain suites/ablation.yaml baseline
+  dalr-bench explain suites/ablation.yaml baseline --seed 1 --axis teachers=both --json"""
 
 
 @click.command("explain", epilog=_EXAMPLE)

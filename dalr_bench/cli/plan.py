@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _EXAMPLE = """\b
 Examples:
   dalr-bench plan suites/ablation.yaml
-  dalr-bench plan suites/ablation.yaml --only '+CML' --seed 0 --set train.steps=100 --json"""
+  dalr-bench plan suites/ablation.yaml --only 'base*' --seed 0 --set train.steps=100 --json"""
 
 
 @click.command("plan", epilog=_EXAMPLE)

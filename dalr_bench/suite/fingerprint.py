@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from typing import Any
 
 from dalr_bench.cache import cache_root
 from dalr_bench.errors import DataError, Fault
+from dalr_bench.record.files import write_json
 
 _CHUNK_BYTES = 1 << 20
 # A file that changed this recently may change again without its time showing it.
@@ -95,16 +96,8 @@ class _Memory:
         """Written whole or not at all; a cache that cannot be written costs time, never the plan."""
         if not self.fresh or self.fresh == self.known:
             return
-        part = self.file.with_name(f".{self.file.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("w", encoding="utf-8") as handle:
-                json.dump(self.fresh, handle)
-                handle.flush()
-                os.fsync(handle.fileno())
-            part.replace(self.file)
-        except OSError:
-            part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            write_json(self.file, self.fresh, indent=None)
 
 
 def _content(path: Path) -> str:

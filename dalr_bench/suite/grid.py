@@ -159,8 +159,17 @@ class Grid:
             "needs": needed,
         }
         ids = tuple(dict.fromkeys(str(item["run_id"]) for item in needed))
-        runs[identity] = Run(run_id(name, axes, seed, identity), self.suite.name, name, axes, seed, config, ids)
+        called = run_id(name, self._telling(named), seed, identity)
+        runs[identity] = Run(called, self.suite.name, name, axes, seed, config, ids)
         return runs[identity]
+
+    def _telling(self, key: Key) -> dict[str, str]:
+        """The axes to name a run by: none where every combination comes to the same run."""
+        name, combination, seed = key
+        others = ((name, other, seed) for other in self.document.combinations)
+        known = (self.identities.possible(other) for other in others)
+        same = all(identity in (None, self.identities.of(key)) for identity in known)
+        return {} if same else labels(combination)
 
 
 def run_id(variant: str, axes: dict[str, str], seed: int, identity: str) -> str:

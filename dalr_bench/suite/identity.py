@@ -40,7 +40,7 @@ class Identities:
         if seed not in self._names:
             self._names[seed] = {}
             for cell in self._order(seed):
-                identity = self._possible(cell)
+                identity = self.possible(cell)
                 if identity is not None:
                     self._names[seed].setdefault(identity, cell)
         return self._names[seed].get(self.of(key), key)
@@ -54,7 +54,7 @@ class Identities:
         cells.sort(key=lambda cell: cell[0].support or document.excluded(cell[0].name, labels(cell[1]), seed))
         return [(variant.name, combination, seed) for variant, combination in cells]
 
-    def _possible(self, key: Key) -> str | None:
+    def possible(self, key: Key) -> str | None:
         """The identity of a cell nobody may have asked for; None where it cannot be run."""
         self.needs.check(key)
         if key in self.needs.circular:
