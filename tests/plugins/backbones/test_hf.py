@@ -14,7 +14,7 @@ from dalr_bench import DataError, PluginError, SuiteError, TokenBatch, TrainingE
 from dalr_bench.plugin.manager import load
 from dalr_bench.types import Part
 from dalr_bench_plugins.backbones.hf import hf
-from tests.plugins.tiny_models import SENTENCES, WORDS, text_folder
+from tiny_models import SENTENCES, WORDS, text_folder
 
 FAMILIES = ["Bert", "Roberta", "DistilBert", "MPNet", "ModernBert"]
 
