@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from dalr_bench.record.results import Results
+    from dalr_bench.record.summary import Place
 
 _EXAMPLE = """\b
 Example:
@@ -39,27 +40,47 @@ def command(results: Path, as_json: bool) -> None:
 
 
 def _runs(found: Results) -> list[dict[str, Any]]:
-    """One entry a run, in the order of the suite; run folders the suite no longer names are left out."""
+    """One entry a run: those of the cells in the order of the suite, and those they need (a teacher that is a run).
+
+    Folders of runs that the suite no longer names are left out.
+    """
+    places = {place.run_id: place for place in reversed(found.summary.cells)}
+    order = dict.fromkeys(place.run_id for place in found.summary.cells)
+    waiting = list(order)
+    while waiting:
+        needed = [place for place in _needs(found.folder / waiting.pop(0)) if place.run_id not in order]
+        places |= {place.run_id: place for place in needed}
+        order |= dict.fromkeys(place.run_id for place in needed)
+        waiting += [place.run_id for place in needed]
+    damaged = [run for run, record in found.records.items() if record.status == "damaged" and run not in order]
+    return [_entry(found, run, places.get(run)) for run in [*order, *damaged]]
+
+
+def _entry(found: Results, run: str, place: Place | None) -> dict[str, Any]:
     from dalr_bench.record.store import state
 
-    first = {place.run_id: place for place in reversed(found.summary.cells)}
-    order = dict.fromkeys(place.run_id for place in found.summary.cells)
-    damaged = [run for run, record in found.records.items() if record.status == "damaged" and run not in order]
-    out = []
-    for run in [*order, *damaged]:
-        place, record = first.get(run), found.records.get(run)
-        out.append(
-            {
-                "id": run,
-                "variant": place.variant if place else None,
-                "axes": dict(place.axes) if place else {},
-                "seed": place.seed if place else None,
-                "state": state(found.folder / run, record),
-                "error": record.error if record else None,
-                "seconds": dict(record.seconds) if record else {},
-            }
-        )
-    return out
+    record = found.records.get(run)
+    return {
+        "id": run,
+        "variant": place.variant if place else None,
+        "axes": dict(place.axes) if place else {},
+        "seed": place.seed if place else None,
+        "state": state(found.folder / run, record),
+        "error": record.error if record else None,
+        "seconds": dict(record.seconds) if record else {},
+    }
+
+
+def _needs(folder: Path) -> list[Place]:
+    """The runs that a run is trained after, as its config names them."""
+    from dalr_bench.errors import DataError
+    from dalr_bench.record.store import read_config
+    from dalr_bench.record.summary import place_from_json
+
+    try:
+        return [place_from_json(item) for item in read_config(folder).get("needs", ())]
+    except (DataError, TypeError, ValueError):
+        return []  # not written yet, or damaged: its own state says so
 
 
 def _counted(runs: int, counts: dict[str, int]) -> str:

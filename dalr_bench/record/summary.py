@@ -66,12 +66,13 @@ class Summary:
             support=tuple(map(str, take(full, "support", list))),
             floors=tuple(map(str, take(full, "floors", list))),
             axes={name: tuple(map(str, take(full["axes"], name, list))) for name in take(full, "axes", dict)},
-            cells=tuple(_place(item) for item in take(full, "cells", list)),
+            cells=tuple(place_from_json(item) for item in take(full, "cells", list)),
             expect={variant: take(full["expect"], variant, dict) for variant in take(full, "expect", dict)},
         )
 
 
-def _place(item: Any) -> Place:
+def place_from_json(item: Any) -> Place:
+    """One of `cells`, or one of the runs a config `needs`. Raises ValueError with what is wrong, in one line."""
     if not isinstance(item, dict):
         raise ValueError("each of `cells` is an object")
     axes = {str(key): str(value) for key, value in take({"axes": {}, **item}, "axes", dict).items()}

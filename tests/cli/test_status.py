@@ -10,7 +10,9 @@ from result_samples import write
 from dalr_bench.cli.status import command
 from dalr_bench.errors import DataError
 from dalr_bench.record.record import Record
+from dalr_bench.record.results import write_summary
 from dalr_bench.record.store import begin, finish
+from dalr_bench.record.summary import Place, Summary
 
 
 @pytest.fixture
@@ -65,6 +67,32 @@ def test_json(results: Path) -> None:
 def test_it_is_read_anew_each_time(results: Path) -> None:
     finish(results / "+CML-two-0", Record("+CML-two-0", "pets", "+CML", 0))
     assert json.loads(output(results, "--json"))["total"]["done"] == 13
+
+
+def test_runs_that_others_need_are_told_too(tmp_path: Path) -> None:
+    write_summary(tmp_path, Summary("s", variants=("v",), cells=[Place("v", 0, "v-0")]))
+
+    def need(variant: str) -> dict[str, object]:
+        return {"variant": variant, "seed": 0, "run_id": f"{variant}-0"}
+
+    begin(tmp_path / "v-0", {"needs": [need("teacher")]})
+    begin(tmp_path / "teacher-0", {"needs": [need("grandteacher"), need("v")]})
+    finish(tmp_path / "teacher-0", Record("teacher-0", "s", "teacher", 0, status="failed", error="NaN"))
+    begin(tmp_path / "old-run", {})
+    assert output(tmp_path) == (
+        "s: 3 runs: 1 running, 1 failed, 1 missing\n"
+        "running     v-0\n"
+        "failed      teacher-0: NaN\n"
+        "missing     grandteacher-0\n"
+    )
+    named = {run["id"]: run["variant"] for run in json.loads(output(tmp_path, "--json"))["runs"]}
+    assert named == {"v-0": "v", "teacher-0": "teacher", "grandteacher-0": "grandteacher"}
+
+
+@pytest.mark.parametrize("text", ["{", '{"needs": 3}', '{"needs": ["x"]}'])
+def test_a_damaged_config_hides_nothing(results: Path, text: str) -> None:
+    (results / "DALR-one-2" / "config.json").write_text(text)
+    assert json.loads(output(results, "--json"))["total"]["failed"] == 1
 
 
 def test_an_error_text_cannot_steer_the_terminal(results: Path) -> None:
