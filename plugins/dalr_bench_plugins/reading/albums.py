@@ -74,7 +74,7 @@ def coco_entries(path: Path, photos: Path | None) -> Iterator[Entry]:
 
 
 def annotation_csv_entries(path: Path, photos: Path | None, splits: frozenset[str]) -> Iterator[Entry]:
-    """flickr_annotations_30k.csv of the Hugging Face copy: `raw` (a JSON list of captions), `split`, `filename`."""
+    """flickr_annotations_30k.csv (Hugging Face): `raw` (a JSON list of captions), `split`, `filename`."""
     for number, row in read_csv(path, ("raw", "split", "filename")):
         if row["split"] not in splits:
             continue

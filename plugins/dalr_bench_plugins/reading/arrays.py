@@ -22,9 +22,7 @@ def read_array(path: Path, name: str) -> np.ndarray[Any, Any]:
     import numpy as np
 
     with _opened(path) as arrays:
-        if name not in arrays:
-            raise DataError(Fault(f"it holds no array '{name}'. {nearest(name, arrays)}", file=str(path)))
-        rows = np.asarray(arrays[name][...] if hasattr(arrays[name], "shape") else arrays[name])
+        rows = np.asarray(_found(arrays, name, path)[...])
     if rows.ndim != 2 or rows.dtype.kind not in "fiu":
         what = f"array '{name}' is {rows.dtype} of shape {rows.shape}; expected numbers, [rows, width]"
         raise DataError(Fault(what, file=str(path)))
@@ -39,7 +37,14 @@ def array_names(path: Path) -> list[str]:
 
 def array_shape(path: Path, name: str) -> tuple[int, ...]:
     """The shape of one array."""
-    return tuple(read_array(path, name).shape)
+    with _opened(path) as arrays:
+        return tuple(_found(arrays, name, path).shape)
+
+
+def _found(arrays: Any, name: str, path: Path) -> Any:
+    if name not in arrays:
+        raise DataError(Fault(f"it holds no array '{name}'. {nearest(name, arrays)}", file=str(path)))
+    return arrays[name]
 
 
 @contextmanager
@@ -66,7 +71,8 @@ def _reader(path: Path) -> Iterator[Any]:
     elif path.suffix == ".npz":
         import numpy as np
 
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, for np.load leaves a damaged file open.
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
             yield arrays
     elif path.suffix in (".h5", ".hdf5"):
         with _hdf5().File(path, "r") as arrays:
