@@ -31,6 +31,7 @@ Examples:
     "--reported", multiple=True, type=click.Path(path_type=Path), metavar="CSV",
     help="Published rows: row,task,metric,value,source[,std,protocol].",
 )  # fmt: skip
+@click.option("--gap", is_flag=True, help="Show differences to the published numbers (`expect`, --reported).")
 @click.option("--mix-protocols", is_flag=True, help="Print a column even where its rows were scored in different ways.")
 @click.option("--cost", is_flag=True, help="Add a column with the seconds a run took.")
 def command(
@@ -41,6 +42,7 @@ def command(
     baseline: str | None,
     template: Path | None,
     reported: tuple[Path, ...],
+    gap: bool,
     mix_protocols: bool,
     cost: bool,
 ) -> None:
@@ -53,7 +55,7 @@ def command(
 
     published = [row for path in reported for row in read_reported(path)]
     found = read_results(results)
-    table = build(found.summary, found.records, Request(tasks, baseline, mix_protocols, cost, published))
+    table = build(found.summary, found.records, Request(tasks, baseline, gap, mix_protocols, cost, published))
     text = _text(table, format_, template, styled=out is None and sys.stdout.isatty())
     if out is None:
         click.echo(text, nl=False)

@@ -62,7 +62,7 @@ def build(layout: Layout, records: Mapping[str, Measured], request: Request) -> 
     """The table of a suite. Raises SuiteError: unknown task or baseline, or protocols mixed in one column."""
     order = read_order()
     lines = _lines(layout)
-    _check_baseline(request.baseline, lines)
+    _check_difference(request, lines)
     found = _found(lines, records)
     columns = choose((key for scores in found.scores.values() for key in scores), request.tasks, order)
     reported = [*from_expect(layout.expect), *request.reported]
@@ -71,7 +71,8 @@ def build(layout: Layout, records: Mapping[str, Measured], request: Request) -> 
     captions = protocol.captions(columns, ways)
     columns = [*columns, COST] if request.cost else columns
     notes = Notes()
-    context = _Context(layout, lines, request.baseline, columns, found, notes)
+    published = _published(reported, columns, order) if request.gap else {}
+    context = _Context(layout, lines, request.baseline, columns, found, notes, published)
     groups = [_group(axes, context) for axes in dict.fromkeys(line.axes for line in lines)]
     rows = [row for each in reported if (row := _reported(each, columns, order, notes)).cells]
     groups += [Group(_REPORTED, rows)] if rows else []
@@ -82,15 +83,18 @@ def build(layout: Layout, records: Mapping[str, Measured], request: Request) -> 
         groups=groups,
         protocols=captions,
         notes=notes.texts,
-        baseline=request.baseline,
+        baseline=None if request.baseline is None else clean(request.baseline),
+        gap=request.gap,
         encoders=protocol.shared_facts([score.protocol for run in found.scores.values() for score in run.values()]),
     )
 
 
-def _check_baseline(baseline: str | None, lines: Sequence[Line]) -> None:
+def _check_difference(request: Request, lines: Sequence[Line]) -> None:
     known = [line.variant for line in lines]
-    if baseline is not None and baseline not in known:
-        raise SuiteError(f"--baseline {baseline}: no row is called that. {nearest(baseline, known)}")
+    if request.baseline is not None and request.gap:
+        raise SuiteError("--baseline and --gap both show a difference in the same place: give one of them")
+    if request.baseline is not None and request.baseline not in known:
+        raise SuiteError(f"--baseline {request.baseline}: no row is called that. {nearest(request.baseline, known)}")
 
 
 # ------------------------------------------------------------------ rows
@@ -154,6 +158,7 @@ class _Context:
     columns: Sequence[Column]
     found: Found
     notes: Notes
+    published: Mapping[tuple[str, str], float]
 
     def baseline_of(self, line: Line) -> Line | None:
         """The baseline at the same point of the grid, or the one outside the grid."""
@@ -178,6 +183,10 @@ def _row(line: Line, context: _Context) -> Row:
     cells = {column.name: _cell(line, column, found, notes) for column in context.columns}
     if baseline is not None:
         cells = {c.name: replace(cells[c.name], delta=_delta(line, baseline, c, found)) for c in context.columns}
+    for name, cell in cells.items():
+        theirs = context.published.get((line.variant, name))
+        if theirs is not None and cell.mean is not None:
+            cells[name] = replace(cell, delta=Delta(cell.mean - theirs, cell.std, cell.n))
     done = sum(run in found.scores for run in line.distinct)
     # A row without any column still has to say why it is empty.
     note = (
@@ -208,6 +217,15 @@ def _matches(row: Reported, columns: Sequence[Column], order: Order) -> list[tup
     named = {order.name(reference): reference for reference in row.values}
     keys = [(column, (column.key[0].casefold(), column.key[1].casefold())) for column in columns]
     return [(column, named[key]) for column, key in keys if key in named]
+
+
+def _published(reported: Sequence[Reported], columns: Sequence[Column], order: Order) -> dict[tuple[str, str], float]:
+    """(row, column) → the number published for it; where several were, the first."""
+    out: dict[tuple[str, str], float] = {}
+    for row in reported:
+        for column, reference in _matches(row, columns, order):
+            out.setdefault((row.name, column.name), row.values[reference])
+    return out
 
 
 def _reported(row: Reported, columns: Sequence[Column], order: Order, notes: Notes) -> Row:

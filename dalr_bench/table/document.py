@@ -18,6 +18,7 @@ def as_json(table: Table) -> dict[str, Any]:
         "columns": [column.name for column in table.columns],
         "rows": [_row_json(row, group.label, table.columns) for group in table.groups for row in group.rows],
         "baseline": table.baseline,
+        "gap": table.gap,
         "protocols": [{"columns": list(names), "protocol": text} for names, text in table.protocols],
         "encoders": table.encoders,
         "notes": [{"mark": mark, "text": text} for mark, text in table.notes],
@@ -43,9 +44,7 @@ def as_texts(table: Table) -> dict[str, Any]:
         "protocols": [{"columns": spans(names, table.columns), "text": text} for names, text in table.protocols],
         "encoders": table.encoders,
         "notes": [{"mark": mark, "text": text} for mark, text in table.notes],
-        "baseline": table.baseline,
-        "pairs": pairs.pop() if len(pairs) == 1 else None,
-        "seeds": _seeds(table),
+        "difference": _difference(table, pairs.pop() if len(pairs) == 1 else None),
     }
 
 
@@ -53,10 +52,11 @@ def as_lines(table: Table) -> list[list[Any]]:
     """Head and rows of a spreadsheet: mean, std and n (and Δ) of each column apart, as numbers."""
     data = as_json(table)
     fields = ("mean", "std", "n")
+    differences = table.baseline is not None or table.gap
     head = ["group", "row", "kind", "n", "of"]
     for name in data["columns"]:
         head += [name, f"{name} std", f"{name} n"]
-        head += [f"{name} delta", f"{name} delta std", f"{name} delta n"] if table.baseline is not None else []
+        head += [f"{name} delta", f"{name} delta std", f"{name} delta n"] if differences else []
     lines: list[list[Any]] = [[*head, "note"]]
     rows = [row for group in table.groups for row in group.rows]
     for row, found in zip(rows, data["rows"], strict=True):
@@ -64,7 +64,7 @@ def as_lines(table: Table) -> list[list[Any]]:
         for name in data["columns"]:
             cell = found["cells"][name] or {}
             line += [cell.get(key) for key in fields]
-            line += [(cell.get("delta") or {}).get(key) for key in fields] if table.baseline is not None else []
+            line += [(cell.get("delta") or {}).get(key) for key in fields] if differences else []
         lines.append([*line, _notes(row, dict(table.notes))])
     return lines
 
@@ -91,9 +91,14 @@ def number(value: float, sign: bool = False) -> str:
     return f"{round(value, 2) + 0.0:{'+' if sign else ''}.2f}"
 
 
-def _seeds(table: Table) -> str:
-    counts = sorted({row.of for group in table.groups for row in group.rows if row.kind == "measured"})
-    return "" if not counts else str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+def _difference(table: Table, pairs: int | None) -> str:
+    """What Δ is, in words; empty where none is shown."""
+    count = f" (n = {pairs})" if pairs else ""
+    if table.gap:
+        return f"Δ: difference to the published number{count}, ± the sample standard deviation over seeds."
+    if table.baseline is not None:
+        return f"Δ: mean difference to {table.baseline}, paired by seed{count}, ± its sample standard deviation."
+    return ""
 
 
 def _row_json(row: Row, group: str, columns: Sequence[Column]) -> dict[str, Any]:

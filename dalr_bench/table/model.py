@@ -72,10 +72,12 @@ class Reported:
 
 @dataclass(frozen=True)
 class Request:
-    """What a reader asked for. `tasks` select columns (names, `task.metric`, globs); `baseline` is a variant for Δ."""
+    """What a reader asked for. `tasks` select columns (names, `task.metric`, globs); `baseline` is a variant for Δ,
+    `gap` asks for Δ to the published numbers instead."""
 
     tasks: Sequence[str] = ()
     baseline: str | None = None
+    gap: bool = False
     mix_protocols: bool = False
     cost: bool = False
     reported: Sequence[Reported] = ()
@@ -96,7 +98,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """Mean of the differences to the baseline over the seeds both have; `std` is None for a single pair."""
+    """Mean of the differences over the seeds both have (or to one published number); `std` is None for a single one."""
 
     mean: float
     std: float | None
@@ -150,4 +152,5 @@ class Table:
     protocols: Sequence[tuple[Sequence[str], str]]
     notes: Sequence[tuple[str, str]]
     baseline: str | None = None
+    gap: bool = False
     encoders: str = ""

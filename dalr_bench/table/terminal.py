@@ -99,11 +99,7 @@ def _captions(texts: dict[str, Any], styled: bool) -> list[str]:
     legend = "best in bold, second underlined" if styled else "* best, ' second"
     what = "Scores ×100, mean ± sample standard deviation over seeds; n runs a row"
     lines = [f"{what}; {legend}, of the group's measured rows."]
-    if texts["baseline"] is not None:
-        pairs = f" (n = {texts['pairs']})" if texts["pairs"] else ""
-        lines.append(
-            f"Δ: mean difference to {texts['baseline']}, paired by seed{pairs}, ± its sample standard deviation."
-        )
+    lines += [texts["difference"]] if texts["difference"] else []
     lines += [f"Protocol of {each['columns']}: {each['text']}." for each in texts["protocols"]]
     lines += [f"All encoders: {texts['encoders']}."] if texts["encoders"] else []
     return lines + [f"[{each['mark']}] {each['text']}" for each in texts["notes"]]

@@ -63,6 +63,12 @@ def test_published_rows_from_a_file(results: Path, tmp_path: Path) -> None:
     assert (rows[-1]["name"], rows[-1]["kind"], rows[-1]["cells"]["STS12"]["mean"]) == ("SimCSE", "reported", 68.4)
 
 
+def test_the_gap_is_told(results: Path) -> None:
+    text = output(results, "--gap", "--tasks", "STS")
+    assert "74.00* ±0.71 (2/3) Δ-5.50 ±0.71 (n=2) [a]" in text
+    assert "Δ: difference to the published number, ± the sample standard deviation over seeds." in text
+
+
 def test_mixed_protocols_are_refused_unless_told(results: Path) -> None:
     record = records()["DALR-one-0"]
     finish(results / record.run_id, replace(record, scores=scores(73, PROTOCOL.replace("=all", "=mean"))))

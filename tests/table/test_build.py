@@ -170,6 +170,18 @@ def test_a_given_published_row_has_its_own_deviation() -> None:
     assert (published.mean, published.std) == (68.4, 0.2)
 
 
+def test_the_gap_to_what_was_published() -> None:
+    found = table(gap=True)
+    ours = cell(found, "teacher: one", "DALR", "Avg").delta
+    assert ours is not None
+    assert (ours.mean, ours.n) == (pytest.approx(74 - 79.5), 2)
+    assert ours.std == pytest.approx(math.sqrt(0.5))
+    assert cell(found, "teacher: one", "DALR", "STS12").delta is None
+    assert cell(found, "teacher: one", "+CML", "Avg").delta is None
+    with pytest.raises(SuiteError, match="--baseline and --gap"):
+        table(gap=True, baseline="baseline")
+
+
 def test_protocols_are_not_mixed_in_a_column() -> None:
     made = records()
     made["DALR-one-0"] = replace(made["DALR-one-0"], scores=scores(73, PROTOCOL.replace("=all", "=mean")))

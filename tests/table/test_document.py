@@ -46,11 +46,13 @@ def test_the_document_is_json_and_texts_are_plain() -> None:
 
 def test_equal_numbers_of_pairs_are_said_once() -> None:
     texts = as_texts(sample("baseline"))
-    assert texts["pairs"] is None
+    assert texts["difference"] == (
+        "Δ: mean difference to baseline, paired by seed, ± its sample standard deviation."
+    )
     assert texts["groups"][0]["rows"][3]["cells"][0]["delta"] == {"mean": "+3.00", "std": "0.00", "count": "n=2"}
     made = {run: record for run, record in records().items() if run != "DALR-one-2" and not run.startswith("DALR-one")}
     texts = as_texts(build(summary(), made, Request(baseline="baseline")))
-    assert texts["pairs"] == 3
+    assert "paired by seed (n = 3)" in texts["difference"]
     assert texts["groups"][0]["rows"][2]["cells"][0]["delta"]["count"] == ""
 
 
