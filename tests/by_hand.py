@@ -29,7 +29,9 @@ def transposed(values: Table) -> Table:
 
 
 def blended(first: Table, second: Table, share: float) -> Table:
-    return [[share * x + (1 - share) * y for x, y in zip(a, b, strict=True)] for a, b in zip(first, second, strict=True)]
+    return [
+        [share * x + (1 - share) * y for x, y in zip(a, b, strict=True)] for a, b in zip(first, second, strict=True)
+    ]
 
 
 def arc(values: Table, margin: float, soft: Table | None = None) -> Table:

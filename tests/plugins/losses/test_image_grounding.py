@@ -39,7 +39,9 @@ def linear_tanh(head: Any, values: torch.Tensor) -> torch.Tensor:
     return torch.tanh(values @ head[0].weight.T + head[0].bias)
 
 
-def term(loss: ImageGrounding, views: list[torch.Tensor], target: torch.Tensor, soft: Table | None, margin: float = 0) -> Any:
+def term(
+    loss: ImageGrounding, views: list[torch.Tensor], target: torch.Tensor, soft: Table | None, margin: float = 0
+) -> Any:
     tables = [arc(table(linear_tanh(loss.text_head, view), target), margin, soft) for view in views]
     return sum(cross_entropy(scaled(values, 20)) for values in tables) / len(views)
 
@@ -70,7 +72,8 @@ def test_teacher_text_term(views: list[torch.Tensor], clip: TeacherRows, combine
     second = term(loss, views, linear_tanh(loss.teacher_text_head, text), table(text, text), 0.15)
     output = loss(loss_inputs(views, {"clip": clip}))
     assert_same(output.loss, share * (first + second), [*views, *loss.teacher_text_head.parameters()])
-    assert torch.allclose(output.terms["image"], first) and torch.allclose(output.terms["text"], second)
+    assert torch.allclose(output.terms["image"], first)
+    assert torch.allclose(output.terms["text"], second)
 
 
 def filtered(logits: Table, scores: Table, threshold: float) -> torch.Tensor:
@@ -97,9 +100,14 @@ def test_threshold_takes_likely_matches_out(views: list[torch.Tensor], reading: 
         "within": table(pictures, pictures),
     }
     image_scores = scores[reading]
-    text_scores = table(captions, captions) if reading == "within" else [list(c) for c in zip(*image_scores, strict=True)]
+    text_scores = (
+        table(captions, captions) if reading == "within" else [list(c) for c in zip(*image_scores, strict=True)]
+    )
     total = torch.zeros((), dtype=torch.float64)
-    for head, target, own in ((loss.image_head, pictures, image_scores), (loss.teacher_text_head, captions, text_scores)):
+    for head, target, own in (
+        (loss.image_head, pictures, image_scores),
+        (loss.teacher_text_head, captions, text_scores),
+    ):
         for view in views:
             logits = scaled(table(linear_tanh(loss.text_head, view), linear_tanh(head, target)), 20)
             total = total + filtered(logits, own, 0.1) / 2
@@ -126,7 +134,9 @@ def test_same_image_masked(views: list[torch.Tensor], clip: TeacherRows) -> None
     tables = [scaled(table(linear_tanh(loss.text_head, view), target), 20) for view in views]
     want = sum(filtered(values, same, 0.5) for values in tables) / 2
     assert_same(loss(loss_inputs(views, {"clip": clip}, images=keys)).loss, want, views)
-    assert torch.allclose(loss(loss_inputs(views, {"clip": clip})).loss, made()(loss_inputs(views, {"clip": clip})).loss)
+    assert torch.allclose(
+        loss(loss_inputs(views, {"clip": clip})).loss, made()(loss_inputs(views, {"clip": clip})).loss
+    )
 
 
 def test_closed_form_matched_orthogonal() -> None:
@@ -140,7 +150,8 @@ def test_closed_form_matched_orthogonal() -> None:
 def test_teachers_get_no_gradient(views: list[torch.Tensor], clip: TeacherRows) -> None:
     loss = made(text="clip", margin=0.2)
     loss(loss_inputs(views, {"clip": clip})).loss.backward()
-    assert clip.image_NE.grad is None and clip.text_NT.grad is None
+    assert clip.image_NE.grad is None
+    assert clip.text_NT.grad is None
     assert all(float(view.grad.abs().max()) > 0 for view in views)
 
 
@@ -148,7 +159,8 @@ def test_space_is_what_the_loss_compares(views: list[torch.Tensor], clip: Teache
     loss = made(heads="linear")
     assert isinstance(loss, SpaceProvider)
     space = loss.space(loss_inputs(views, {"clip": clip}))
-    assert space.text_NVE.shape == (N, 2, DIM) and space.image_NE.shape == (N, DIM)
+    assert space.text_NVE.shape == (N, 2, DIM)
+    assert space.image_NE.shape == (N, DIM)
     assert torch.allclose(space.text_NVE.norm(dim=-1), torch.ones(N, 2, dtype=torch.float64))
     assert torch.equal(space.text_NVE[:, 1], loss.project_text(views[1]))
     assert torch.equal(space.image_NE, loss.project_image(clip.image_NE))

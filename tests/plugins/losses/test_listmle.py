@@ -30,7 +30,9 @@ def run(views: list[torch.Tensor], teacher: torch.Tensor, **options: Any) -> tor
     return ListMle("sim", **options)(loss_inputs(views, {"sim": TeacherRows(text_NT=teacher)})).loss
 
 
-def lists(views: list[torch.Tensor], teacher: torch.Tensor, inside: bool, margin: float = 0.0, floor: float = 0.0) -> Any:
+def lists(
+    views: list[torch.Tensor], teacher: torch.Tensor, inside: bool, margin: float = 0.0, floor: float = 0.0
+) -> Any:
     target, scores = table(teacher.detach(), teacher.detach()), scaled(arc(table(*views), margin), 20)
     if not inside:
         target, scores = dropped(target), dropped(scores)
@@ -89,7 +91,7 @@ def test_probabilities_of_all_orders_sum_to_one() -> None:
         given = torch.tensor([wished] * 3, dtype=torch.float64)
         loss = ListMle("sim", diagonal="include", reduction="sum", rows="sum", temperature=0.5)
         row_losses = loss._losses(loss_scores(views, given))
-        total += float((-row_losses.sum(1)).exp()[0])
+        total += ((-row_losses.sum(1)).exp()[0]).item()
     assert total == pytest.approx(1.0)
 
 
@@ -141,5 +143,5 @@ def test_teacher_gets_no_gradient(views: list[torch.Tensor], teacher: torch.Tens
 def test_one_sentence_has_no_list() -> None:
     one = [rows(1, D, 1, grad=True), rows(1, D, 2, grad=True)]
     loss = run(one, rows(1, T, 3))
-    assert float(loss) == 0
+    assert loss.item() == 0
     loss.backward()
