@@ -56,7 +56,7 @@ def read_axes(tree: Node, diffs: Diffs, faults: Faults) -> list[Axis]:
         first = seen.setdefault(axis.key, axis)
         if first is not axis:
             faults.add(f"this axis is given twice, first at {first.at.named_at}", axis.key, axis.at.named_at)
-    return list(seen.values())
+    return [axis for axis in seen.values() if axis.values]
 
 
 def _zipped(tree: Node, diffs: Diffs, faults: Faults, block: int) -> list[Axis]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dalr_bench.errors import nearest
 from dalr_bench.suite.diffs import SECTIONS
+from dalr_bench.suite.document import Document
 from dalr_bench.suite.faults import Faults
 from dalr_bench.suite.parts import PartKind, PartOf, Parts, dev_fault
 from dalr_bench.suite.tree import Mark, Node, canonical, digest, find
@@ -97,8 +98,9 @@ class Cell:
 class CellReader:
     """Makes cells of trees, and tells what is wrong with them."""
 
-    def __init__(self, parts: Parts, variants: Mapping[str, object], faults: Faults) -> None:
-        self.parts, self.variants, self.faults = parts, variants, faults
+    def __init__(self, parts: Parts, document: Document, faults: Faults) -> None:
+        self.parts, self.faults = parts, faults
+        self.base, self.variants = document.base, document.variants
 
     def read(self, tree: Node) -> Cell:
         """The cell of one tree, without a word about its faults."""
@@ -130,7 +132,7 @@ class CellReader:
         items = node.entries.items() if node is not None else ()
         return {label: Entry(f"{name}.{label}", self.parts.part(_KINDS[name], child), child) for label, child in items}
 
-    def tell(self, tree: Node, cell: Cell, variant: str | None) -> None:
+    def tell(self, tree: Node, cell: Cell, variant: str) -> None:
         """Add this cell's faults but those of missing data; afterwards `cell.broken` says whether it can be run.
 
         `variant` is named in a complaint where the base has what this variant lacks.
@@ -170,7 +172,7 @@ class CellReader:
             self.faults.add("expected a list of evaluators", "evaluate", evaluate.at)
             cell.broken = True
 
-    def _references(self, entry: Entry, cell: Cell, variant: str | None) -> None:
+    def _references(self, entry: Entry, cell: Cell, variant: str) -> None:
         refs = [(option, ref.section, name) for option, ref, name in entry.part.refs]
         if entry.path.startswith("losses.") and isinstance(entry.part.config.get("on"), list) and entry.part.sound:
             refs += [("on", "streams", name) for name in entry.part.config["on"]]
@@ -178,7 +180,8 @@ class CellReader:
             known: Mapping[str, object] = self.variants if section == "variants" else cell.known[section]
             if name not in known:
                 noun = "variant" if section == "variants" else SECTIONS[section]
-                where = f"in variant '{variant}' " if variant is not None else ""
+                lost = section != "variants" and name in find(self.base, [section]).entries
+                where = f"in variant '{variant}' " if lost else ""
                 self.faults.add(
                     f"{where}no {noun} is called '{name}'. {nearest(name, known)}",
                     f"{entry.path}.{option}",

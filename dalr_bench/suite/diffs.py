@@ -68,7 +68,7 @@ def _put(root: Node, parts: list[str], child: Node, path: str, faults: Faults) -
         root.entries[parts[-1]] = child
     elif old is not None and old.is_map and child.is_map:
         for key, inner in child.entries.items():
-            _put(old, [key], inner, path, faults)
+            _put(old, [key], inner, f"{path}.{'.'.join(parts)}", faults)
     else:
         first = (old or root).named_at
         faults.add(

@@ -12,6 +12,11 @@ FaultKind = Literal["suite", "plugin", "data"]
 _ERRORS: dict[FaultKind, type[UserError]] = {"suite": SuiteError, "plugin": PluginError, "data": DataError}
 
 
+def fault_at(what: str, path: str, at: Mark) -> Fault:
+    """One fault at one place, fit for a terminal whatever names it quotes."""
+    return Fault(show(what), show(path), show(at.file), at.line, at.column)
+
+
 class Faults:
     """Faults by kind, each told once however many cells of the grid run into it."""
 
@@ -24,7 +29,7 @@ class Faults:
 
     def add(self, what: str, path: str, at: Mark, kind: FaultKind = "suite") -> None:
         """One fault at one place. A second one at the same place about the same path would only repeat it."""
-        fault = Fault(show(what), show(path), show(at.file), at.line, at.column)
+        fault = fault_at(what, path, at)
         place = (fault.path, fault.file, fault.line, fault.column)
         if place not in self._places or not at.line:
             self._places.add(place)

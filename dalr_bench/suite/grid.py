@@ -49,7 +49,7 @@ class Grid:
     def __post_init__(self) -> None:
         self.faults = Faults(self.suite.faults)
         self.document: Document = read_document(self.suite, self.faults)
-        reader = CellReader(Parts(self.catalogue), self.document.variants, self.faults)
+        reader = CellReader(Parts(self.catalogue), self.document, self.faults)
         self.trees = Trees(self.document, reader, self.faults)
         self.needs = Needs(self.document, self.trees, self.faults)
         self.identities = Identities(self.needs)

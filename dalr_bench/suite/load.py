@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dalr_bench.errors import Fault, SuiteError, nearest
+from dalr_bench.suite.faults import fault_at
 from dalr_bench.suite.read import MAX_BYTES, read
 from dalr_bench.suite.tree import Mark, Node, merge, plain, replaced
 
@@ -49,17 +50,9 @@ def load(path: str | Path, overrides: Sequence[str] = (), smoke: bool = False) -
     overlay = tree.entries.get("smoke")
     rest = Node({key: child for key, child in tree.entries.items() if key != "smoke"}, tree.at)
     if overlay is not None and not overlay.is_map:
-        faults.append(
-            Fault(
-                "expected a map that is laid over the suite",
-                "smoke",
-                overlay.at.file,
-                overlay.at.line,
-                overlay.at.column,
-            )
-        )
+        faults.append(fault_at("expected a map that is laid over the suite", "smoke", overlay.at))
     elif smoke and overlay is None:
-        faults.append(Fault("`--smoke` asks for the suite's `smoke` overlay, and it has none", file=str(path)))
+        faults.append(fault_at("`--smoke` asks for the suite's `smoke` overlay, and it has none", "", Mark(str(path))))
     elif overlay is not None:
         # The overlay's keys are checked in any case; its values only where they are used.
         faults += _unknown(overlay, "smoke.")
@@ -78,19 +71,18 @@ def _text(tree: Node, key: str) -> str:
 def _extended(path: str, chain: tuple[str, ...], asked_at: Mark) -> tuple[Node, list[Fault]]:
     """One file over the files it extends, and their faults."""
     real = os.path.realpath(path)
-    where = Fault("", "extends" if chain else "", asked_at.file, asked_at.line, asked_at.column)
+    key = "extends" if chain else ""
     if real in chain or len(chain) >= _MAX_EXTENDS:
-        raise SuiteError(
-            Fault(f"'{path}' extends itself, in the end; a suite can only extend another one", *_place(where))
-        )
-    tree, faults = read(_content(path, where), path)
+        what = f"'{path}' extends itself, in the end; a suite can only extend another one"
+        raise SuiteError(fault_at(what, key, asked_at))
+    tree, faults = read(_content(path, key, asked_at), path)
     if not tree.is_map:
-        raise SuiteError(Fault("a suite is a map (`suite: NAME`, `base: ...`)", "", path, tree.at.line, tree.at.column))
+        raise SuiteError(fault_at("a suite is a map (`suite: NAME`, `base: ...`)", "", tree.at))
     parent = tree.entries.get("extends")
     own = Node({key: child for key, child in tree.entries.items() if key != "extends"}, tree.at)
     if parent is None or not isinstance(parent.value, str):
         if parent is not None:
-            faults.append(Fault("expected the path of a suite", "extends", path, parent.at.line, parent.at.column))
+            faults.append(fault_at("expected the path of a suite", "extends", parent.at))
         return own, faults + _unknown(own)
     inherited, more = _extended(
         os.path.normpath(os.path.join(os.path.dirname(path), parent.value)), (*chain, real), parent.at
@@ -98,32 +90,20 @@ def _extended(path: str, chain: tuple[str, ...], asked_at: Mark) -> tuple[Node, 
     return merge(inherited, own), more + faults + _unknown(own)
 
 
-def _place(fault: Fault) -> tuple[str, str, int, int]:
-    return fault.path, fault.file, fault.line, fault.column
-
-
-def _content(path: str, where: Fault) -> bytes:
+def _content(path: str, key: str, asked_at: Mark) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise SuiteError(
-            Fault(f"there is no file '{path}'" if where.path else "there is no such file", *_place(where))
-        ) from None
+        what = f"there is no file '{path}'" if key else "there is no such file"
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SuiteError(Fault(f"'{path}' cannot be read: {reason}", *_place(where))) from None
+        what = f"'{path}' cannot be read: {getattr(error, 'strerror', None) or error}"
+    raise SuiteError(fault_at(what, key, asked_at))
 
 
 def _unknown(tree: Node, prefix: str = "") -> list[Fault]:
     return [
-        Fault(
-            f"a suite has no such key. {nearest(key, TOP)}",
-            f"{prefix}{key}",
-            child.named_at.file,
-            child.named_at.line,
-            child.named_at.column,
-        )
+        fault_at(f"a suite has no such key. {nearest(key, TOP)}", f"{prefix}{key}", child.named_at)
         for key, child in tree.entries.items()
         if key not in TOP or (prefix and key in ("suite", "extends", "smoke"))
     ]
@@ -134,17 +114,16 @@ def _overridden(tree: Node, override: str, faults: list[Fault]) -> Node:
     path, equals, raw = override.partition("=")
     first, mark = path.split(".")[0], Mark("--set")
     if not equals or not all(path.split(".")):
-        faults.append(Fault(f"'{override}' is not PATH=VALUE, e.g. train.steps=100", file="--set"))
+        faults.append(fault_at(f"'{override}' is not PATH=VALUE, e.g. train.steps=100", "", mark))
     elif first not in (*TOP, *BASE) or first in ("suite", "extends", "smoke"):
-        faults.append(
-            Fault(f"no such place in a suite. {nearest(first, (*TOP[3:-2], *BASE, 'expect'))}", path, "--set")
-        )
+        known = (*(key for key in TOP if key not in ("suite", "extends", "smoke")), *BASE)
+        faults.append(fault_at(f"no such place in a suite. {nearest(first, known)}", path, mark))
     else:
         try:
-            value, more = read((raw or "null").encode(), "--set", located=False)
+            value, more = read((raw or "null").encode("utf-8", "replace"), "--set", located=False)
         except SuiteError as error:
-            faults += [Fault(fault.what, path, "--set") for fault in error.faults]
+            faults += [fault_at(fault.what, path, mark) for fault in error.faults]
             return tree
-        faults += [Fault(fault.what, path, "--set") for fault in more]
+        faults += [fault_at(fault.what, path, mark) for fault in more]
         return replaced(tree, f"base.{path}" if first in BASE else path, Node(value.value, mark, mark))
     return tree

@@ -120,16 +120,7 @@ class Parts:
     def _resolved(self, kind: PartKind, value: Any, node: Node) -> PartOf:
         entry = {"name": value} if isinstance(value, str) else value
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-            missing = isinstance(entry, dict) and "name" not in entry
-            what = (
-                f"a {kind} needs `name`, the {kind} it is"
-                if missing
-                else f"expected the name of a {kind}, or a map with `name` and its options"
-            )
-            return PartOf(
-                {"name": "", "options": {}},
-                problems=[("" if missing or not isinstance(entry, dict) else "name", what, "suite")],
-            )
+            return _unnamed(kind, entry)
         core = {key: entry[key] for key in _CORE if key in entry} if kind == "loss" else {}
         options = {key: item for key, item in entry.items() if key != "name" and key not in core}
         filled, found = self.catalogue.validate(kind, Part(entry["name"], options))
@@ -143,6 +134,14 @@ class Parts:
             part.refs = references(component, filled)
             _find_data(part, component, as_map(node))
         return part
+
+
+def _unnamed(kind: PartKind, entry: Any) -> PartOf:
+    where, what = "", f"expected the name of the {kind}, or a map with `name` and its options"
+    if isinstance(entry, dict):
+        where = "name" if "name" in entry else ""
+        what = f"expected the name of the {kind}" if where else f"`name` is missing: which {kind} is it?"
+    return PartOf({"name": "", "options": {}}, problems=[(where, what, "suite")])
 
 
 def _find_data(part: PartOf, component: Component, node: Node) -> None:

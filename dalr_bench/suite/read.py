@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from dalr_bench.errors import Fault, SuiteError
-from dalr_bench.suite.tree import Mark, Node, show
+from dalr_bench.suite.faults import fault_at
+from dalr_bench.suite.tree import Mark, Node
 
 MAX_BYTES = 2_000_000
 MAX_DEPTH = 40
@@ -215,7 +216,7 @@ class _Reader:
         return Mark(self.file, mark.line + 1, mark.column + 1) if self.located else Mark(self.file)
 
     def _fault(self, what: str, at: Mark, path: str) -> None:
-        self.faults.append(Fault(show(what), show(path).strip("."), show(at.file), at.line, at.column))
+        self.faults.append(fault_at(what, path.strip("."), at))
 
     def _stop(self, what: str, at: Mark) -> NoReturn:
         self._fault(what, at, "")

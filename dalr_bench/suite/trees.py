@@ -52,18 +52,15 @@ class Trees:
         if key not in self._cells:
             tree = self.tree(name, combination)
             self._cells[key] = cell = self.reader.read(tree)
-            self.reader.tell(tree, cell, name if self._only_here(name) else None)
+            self.reader.tell(tree, cell, name)
         return self._cells[key]
-
-    def _only_here(self, name: str) -> bool:
-        return bool(self.document.variants[name].patches)
 
     # ------------------------------------------------------------ changes that change nothing
     def check_changes(self) -> None:
         """Tell diffs, steps of a diff, axes and paths that change no run."""
         for variant in self.document.variants.values():
             self._check_steps(variant)
-        shown = [variant for variant in self.document.shown if not variant.free]
+        shown = [variant for variant in self.document.shown if variant.patches and not variant.free]
         for variant in shown:
             if not any(self._differs(variant.name, combination) for combination in self.document.combinations):
                 self.faults.add(
@@ -71,7 +68,7 @@ class Trees:
                 )
         for axis in self.document.axes:
             every = ((v.name, c) for v in self.document.shown for c in self.document.combinations)
-            if axis.values and not any(self._matters(axis, name, combination) for name, combination in every):
+            if not any(self._matters(axis, name, combination) for name, combination in every):
                 self.faults.add("this axis changes nothing: no run depends on its value", axis.key, axis.at.named_at)
         self._check_paths()
 
