@@ -71,3 +71,38 @@ def _touch(target: str) -> dict[str, Any]:
 def malicious_pickle(path: Path, mark: Path) -> None:
     """A weights file that runs code when unpickled without care: `mark` appears if it did."""
     torch.save({"weight": Payload(mark)}, path)
+
+
+def clip_folder(folder: Path, family: str) -> Path:
+    """CLIP or SigLIP of transformers with random weights for 16-pixel pictures, its tokenizer and picture processor."""
+    import transformers
+
+    tokenizer = closed_vocabulary(WORDS)
+    ends = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+    tower = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
+    text = {**tower, **ends, "vocab_size": len(tokenizer), "max_position_embeddings": 16}
+    vision = {**tower, "image_size": 16, "patch_size": 8}
+    common = {"CLIP": {"projection_dim": 24}, "Siglip": {}}[family]
+    config = getattr(transformers, f"{family}Config")(text_config=text, vision_config=vision, **common)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        getattr(transformers, f"{family}Model")(config).save_pretrained(folder)
+    tokenizer.model_max_length = 16
+    tokenizer.save_pretrained(folder)
+    size: dict[str, Any] = {"size": {"height": 16, "width": 16}}
+    if family == "CLIP":
+        size = {"size": {"shortest_edge": 16}, "crop_size": {"height": 16, "width": 16}}
+    getattr(transformers, f"{family}ImageProcessor")(**size).save_pretrained(folder)
+    return folder
+
+
+def open_clip_config(folder: Path, name: str = "tiny-clip") -> Path:
+    """A file with an architecture of open_clip's own form: two layers, 16-pixel patches, open_clip's own vocabulary."""
+    import json
+
+    vision = {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 16}
+    text = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({"embed_dim": 20, "vision_cfg": vision, "text_cfg": text}))
+    return path

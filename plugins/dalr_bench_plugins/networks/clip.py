@@ -151,7 +151,7 @@ def _explained(weights: ClipWeights) -> Iterator[None]:
         raise DataError(Fault(f"the weights file is cut or damaged ({error})", file=name)) from error
     except pickle.UnpicklingError as error:
         raise DataError(Fault("this pickle holds more than weights: it is not opened", file=name)) from error
-    except (OSError, ValueError, KeyError, RuntimeError, EOFError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, EOFError, ImportError) as error:
         fetch = "could not be fetched: run `dalr-bench prefetch SUITE` where there is a network, or name a local file"
         lines = str(error).strip().splitlines() or [type(error).__name__]
         missing = isinstance(error, FileNotFoundError | ConnectionError)

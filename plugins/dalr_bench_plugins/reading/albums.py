@@ -87,7 +87,7 @@ def annotation_csv_entries(path: Path, photos: Path | None, splits: frozenset[st
 
 
 def only_listed(entries: Iterator[Entry], names: Path | None) -> Iterator[Entry]:
-    """Entries whose photo is in a list of ids, one a line (Flickr30k Entities' train.txt); all where there is no list."""
+    """Entries whose photo is in a list of ids, one a line (Flickr30k Entities' train.txt); all without such a list."""
     if names is None:
         yield from entries
         return

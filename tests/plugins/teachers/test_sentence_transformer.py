@@ -1,0 +1,63 @@
+"""A frozen sentence-transformers model."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from photos import fault_of
+from tiny_models import SENTENCES, WORDS, malicious_pickle, text_folder
+
+from dalr_bench_plugins.backbones.hf import hf
+from dalr_bench_plugins.teachers.sentence_transformer import SentenceTransformerTeacher
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    student = hf(hidden=16, vocabulary=WORDS, pooling="mean", keep_head=True, max_length=12)
+    student.save(str(tmp_path / "model"))
+    return tmp_path / "model"
+
+
+def test_rows_are_the_librarys_own_in_order(folder: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    rows = SentenceTransformerTeacher(str(folder), batch=2).encode_text(SENTENCES)
+    assert (rows.shape, rows.dtype) == ((len(SENTENCES), 16), torch.float32)
+    official = SentenceTransformer(str(folder), device="cpu")
+    torch.testing.assert_close(rows, torch.from_numpy(official.encode(SENTENCES)), atol=1e-6, rtol=0)
+    single = torch.cat([SentenceTransformerTeacher(str(folder)).encode_text([text]) for text in SENTENCES])
+    torch.testing.assert_close(rows, single, atol=1e-5, rtol=0)
+
+
+def test_length_and_unit_rows(folder: Path) -> None:
+    long = " ".join(["dog"] * 40)
+    short = SentenceTransformerTeacher(str(folder), max_length=5)
+    torch.testing.assert_close(short.encode_text([long]), short.encode_text(["dog dog dog"]))
+    rows = SentenceTransformerTeacher(str(folder), normalize=True).encode_text(SENTENCES)
+    torch.testing.assert_close(rows.norm(dim=-1), torch.ones(len(SENTENCES)))
+
+
+def test_fingerprint(folder: Path, tmp_path: Path) -> None:
+    first = SentenceTransformerTeacher(str(folder)).fingerprint
+    shutil.copytree(folder, tmp_path / "copy")
+    assert SentenceTransformerTeacher(str(tmp_path / "copy"), batch=2).fingerprint == first
+    assert SentenceTransformerTeacher(str(folder), normalize=True).fingerprint != first
+    weights = tmp_path / "copy" / "2_Dense" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    assert SentenceTransformerTeacher(str(tmp_path / "copy")).fingerprint != first
+
+
+def test_pickles_are_refused_before_anything_is_opened(folder: Path, tmp_path: Path) -> None:
+    (folder / "2_Dense" / "model.safetensors").unlink()
+    malicious_pickle(folder / "2_Dense" / "pytorch_model.bin", tmp_path / "ran")
+    assert "2_Dense/pytorch_model.bin is a pickle" in fault_of(lambda: SentenceTransformerTeacher(str(folder)))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_models_that_are_none(tmp_path: Path) -> None:
+    assert "dalr-bench prefetch SUITE" in fault_of(lambda: SentenceTransformerTeacher("no-such/model"))
+    plain = str(text_folder(tmp_path))
+    assert "a plain Hugging Face encoder is `hf_text`" in fault_of(lambda: SentenceTransformerTeacher(plain))
