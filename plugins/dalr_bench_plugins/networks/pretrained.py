@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,34 @@ _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What names pretrained weights: hub id or folder, revision, and two doors that stay shut unless opened by name."""
+    """What names pretrained weights: hub id, folder or `package:NAME`, revision, and two doors that stay shut unless opened by name."""
 
     model: str
     revision: str | None = None
     trust_remote_code: bool = False
     allow_pickle: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "model", located(self.model))
+
+
+def located(model: str) -> str:
+    """`package:NAME` is the model folder an installed distribution carries; its files are looked at, its code is not run.
+
+    Raises DataError where it is not installed or carries no model, or more than one.
+    """
+    prefix, colon, name = model.partition(":")
+    if prefix != "package" or not colon:
+        return model
+    try:
+        files = distribution(name).files or []
+    except PackageNotFoundError as error:
+        raise DataError(Fault(f"the package '{name}' is not installed: pip install {name}", file=model)) from error
+    configs = {Path(str(file.locate())) for file in files if file.name == "config.json"}
+    folders = sorted({path.parent for path in configs if (path.parent / "model.safetensors").is_file()})
+    if len(folders) != 1:
+        raise DataError(Fault(f"the package '{name}' carries {len(folders)} model folders, expected one", file=model))
+    return str(folders[0])
 
 
 def open_encoder(checkpoint: Checkpoint, needs_pooler: bool, changes: dict[str, Any] | None = None) -> tuple[Any, Any]:
