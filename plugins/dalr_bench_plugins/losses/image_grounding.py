@@ -14,6 +14,7 @@ from dalr_bench_plugins.formulas.rows import image_rows, text_rows
 from dalr_bench_plugins.formulas.similarity import (
     cosines,
     diagonal,
+    exact,
     same_image,
     single,
     teacher_cosines,
@@ -136,7 +137,7 @@ class ImageGrounding:
         pictures_NE = single(image_rows(inputs.teachers[self.image], self.image))
         if self.threshold_of == "cosine":
             captions_NE, pictures_NE = unit(captions_NE), unit(pictures_NE)
-        with torch.autocast(captions_NE.device.type, enabled=False):
+        with exact(captions_NE):
             scores_NN = captions_NE @ pictures_NE.T
         return scores_NN if target == "image" else scores_NN.T
 
