@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from dalr_bench.errors import SuiteError, TrainingError
-from dalr_bench.types import Encoding, JointSpace, Loss, LossInputs, SpaceProvider
+from dalr_bench.protocols import Loss, SpaceProvider
+from dalr_bench.types import Encoding, JointSpace, LossInputs
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Objective(nn.Module):
         return total, logged
 
     def _with_spaces(self, inputs: LossInputs, active: Sequence[Term]) -> LossInputs:
-        wanted = {name for term in active for name in (term.label, *term.uses)}
+        wanted = {name for term in active for name in term.uses}  # a loss makes its own space once, in its own call
         spaces: dict[str, JointSpace] = {name: provider.space(inputs) for name, provider in self.spaces.items() if name in wanted}
         return LossInputs(inputs.batch, inputs.encoding, inputs.teachers, spaces, inputs.step, inputs.generator)
 
