@@ -27,10 +27,11 @@ class ReplacedToken:
     Generator: a Hugging Face masked language model by id or folder, frozen (theirs: distilbert-base-uncased); None
     trains a small one along (`generator_width`, `generator_layers`, `generator_heads`) by masked-word prediction,
     with `generator_weight` times its cross entropy (a departure, for vocabularies without one; as ELECTRA, which
-    samples). `pick: argmax` as the code or `sample`. `mask_ratio` .30 (STS), .15 (transfer). `random_share` and
-    `keep_share` of the chosen words become a random word or stay (code .1 and .1). `replace: all` takes the
-    generator's word at every place but the first, as the code does; `masked` is the paper. `over`: real tokens,
-    `words` (no special tokens), or `all` (the code averages over padding too).
+    samples). `generator_dropout` leaves a frozen one's dropout on, as the code does. `pick: argmax` as the code or
+    `sample`. `mask_ratio` .30 (STS), .15 (transfer). `random_share` and `keep_share` of the chosen words become a
+    random word or stay (code .1 and .1). `replace: all` takes the generator's word at every place but the first, as
+    the code does; `masked` is the paper. `over`: real tokens, `words` (no special tokens), or `all` (the code
+    averages over padding too).
 
     Discriminator: `discriminator` by Hugging Face id or folder (theirs starts from the student's own checkpoint), or
     None: from scratch with `layers`, `heads`, as wide as the student. `condition`: the row after the training head
