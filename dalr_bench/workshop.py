@@ -21,7 +21,8 @@ from dalr_bench.plugin.registry import references
 from dalr_bench.train.engine import Stream
 from dalr_bench.train.objective import Objective, Term
 from dalr_bench.train.seed import seed_torch
-from dalr_bench.types import Corpus, Dims, OpenRun, Part, Side
+from dalr_bench.protocols import OpenRun
+from dalr_bench.types import Corpus, Dims, Part, Side, StoredTeacher
 
 Config = Mapping[str, Any]
 
@@ -118,11 +119,13 @@ class Workshop:
         key = (who, corpus.fingerprint, side)
         if key not in self._stores:
             teacher = self._teacher(entry, trained)
-            encode = getattr(teacher, f"encode_{side}", None)
+            whole = teacher.stored_rows if isinstance(teacher, StoredTeacher) else None
+            encode = getattr(teacher, f"encode_{side}", whole)
             if encode is None:
                 raise SuiteError(f"teacher '{entry['name']}' has no {side} side (it gives no encode_{side})")
             fingerprint = getattr(teacher, "fingerprint", None) or who
-            self._stores[key] = feature_store(Ask(side, f"{entry['name']}|{fingerprint}", encode), corpus, progress)
+            ask = Ask(side, f"{entry['name']}|{fingerprint}", encode, whole)
+            self._stores[key] = feature_store(ask, corpus, progress)
         return self._stores[key]
 
     def _is_run(self, entry: Mapping[str, Any]) -> bool:

@@ -35,11 +35,14 @@ class FeatureStore:
 
 @dataclass(frozen=True)
 class Ask:
-    """What to store: `encode` maps a slice of the corpus to rows (or to one [L, T] tensor a sentence for states)."""
+    """What to store: `encode` maps a slice of the corpus to rows (or to one [L, T] tensor a sentence for states);
+    `whole`, where there is one, gives the rows of the corpus at once and `encode` is not asked.
+    """
 
     side: Side
     fingerprint: str
     encode: Callable[[Any], Any]
+    whole: Callable[[Corpus, Side], torch.Tensor] | None = None
 
 
 def feature_store(ask: Ask, corpus: Corpus, progress: Progress | None = None) -> FeatureStore:
@@ -58,7 +61,9 @@ def _write(folder: Path, ask: Ask, corpus: Corpus, progress: Progress | None) ->
     lengths: list[int] = []
     total = len(corpus.images or ()) if ask.side == "image" else len(corpus.sentences)
     done = 0
-    for inputs in _chunks(ask.side, corpus):
+    if ask.whole is not None:
+        parts.append(_finite(ask.whole(corpus, ask.side)))
+    for inputs in _chunks(ask.side, corpus) if ask.whole is None else ():
         rows, sizes = _answer(ask, inputs)
         parts.append(rows)
         lengths += sizes
@@ -96,7 +101,11 @@ def _answer(ask: Ask, inputs: Sequence[Any]) -> tuple[Array, list[int]]:
         short = rows.ndim != 2 or len(rows) != len(inputs)
     if short:
         raise DataError(f"teacher gave {tuple(rows.shape)} for {len(inputs)} inputs; expected one row each, in order")
-    out = rows.float().cpu().numpy()
+    return _finite(rows), sizes
+
+
+def _finite(rows: torch.Tensor) -> Array:
+    out: Array = rows.float().cpu().numpy()
     if not np.isfinite(out).all():
         raise DataError("teacher gave rows that are not finite")
-    return out, sizes
+    return out

@@ -135,3 +135,23 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         build_once(tmp_path / "store", broken)
     assert [path.name for path in tmp_path.iterdir()] == ["store.lock"]
+
+
+def test_rows_that_exist_already_are_asked_with_the_whole_corpus() -> None:
+    captions = corpus("a", "b", "c", image_of=[0, 0, 1])  # no pictures: only a teacher's rows of them
+    asked: list[tuple[Corpus, str]] = []
+
+    def whole(given: Corpus, side: str) -> torch.Tensor:
+        asked.append((given, side))
+        return torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64)
+
+    def never(inputs: object) -> None:
+        raise AssertionError(inputs)
+
+    store = feature_store(Ask("image", "stored", never, whole), captions)
+    assert store.rows.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert store.rows.dtype == np.float32
+    assert feature_store(Ask("image", "stored", never, whole), captions).rows.shape == (2, 2)
+    assert asked == [(captions, "image")]
+    with pytest.raises(DataError, match="not finite"):
+        feature_store(Ask("text", "nan", never, lambda given, side: torch.tensor([[float("nan")]])), captions)

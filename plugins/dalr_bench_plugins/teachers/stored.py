@@ -46,9 +46,9 @@ class StoredRows:
         self.fingerprint = hashlib.sha256(f"{digest_of_files([self.path])}|{self.names}".encode()).hexdigest()
         self._read: dict[str, torch.Tensor] = {}
 
-    def stored_rows(self, corpus: Corpus, side: Literal["text", "image"]) -> torch.Tensor:
+    def stored_rows(self, corpus: Corpus, side: Literal["text", "image", "states"]) -> torch.Tensor:
         """All rows of one side for a whole corpus, [n, T]: what the harness asks instead of `encode_*`."""
-        wanted = len(corpus.sentences) if side == "text" else _photos(corpus)
+        wanted = _photos(corpus) if side == "image" else len(corpus.sentences)
         return self._checked(side, wanted)
 
     def encode_text(self, sentences: list[str]) -> torch.Tensor:
@@ -59,7 +59,7 @@ class StoredRows:
         """The image rows, where these are all the photos of the corpus in order."""
         return self._checked("image", len(images))
 
-    def _checked(self, side: Literal["text", "image"], wanted: int) -> torch.Tensor:
+    def _checked(self, side: str, wanted: int) -> torch.Tensor:
         rows = self._side(side)
         if len(rows) < wanted or (len(rows) > wanted and self.rows == "all"):
             things = "sentences" if side == "text" else "photos"
@@ -67,10 +67,10 @@ class StoredRows:
             raise DataError(Fault(what, file=str(self.path)))
         return rows[:wanted]
 
-    def _side(self, side: Literal["text", "image"]) -> torch.Tensor:
-        name = self.names[side]
+    def _side(self, side: str) -> torch.Tensor:
+        name = self.names.get(side)
         if name is None:
-            raise DataError(Fault(f"no {side} side: name its array in `{side}`", file=str(self.path)))
+            raise DataError(Fault(f"no {side} side (`text` and `image` name its arrays)", file=str(self.path)))
         if side not in self._read:
             self._read[side] = self._from_json(name) if self.path.suffix == ".json" else self._from_array(name)
         return self._read[side]

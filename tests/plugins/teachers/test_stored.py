@@ -68,7 +68,7 @@ def test_mcse_features(tmp_path: Path) -> None:
     corpus = MCSE(str(tmp_path / "c.txt"), str(tmp_path / "f.hdf5")).load()
     teacher = StoredRows(str(tmp_path / "f.hdf5"))
     assert torch.equal(teacher.stored_rows(corpus, "image"), torch.from_numpy(IMAGE).float())
-    assert "no text side: name its array in `text`" in fault_of(lambda: teacher.stored_rows(corpus, "text"))
+    assert "no text side (`text` and `image` name its arrays)" in fault_of(lambda: teacher.stored_rows(corpus, "text"))
 
 
 def write_kdmcse(path: Path, spoil: Any = None) -> dict[str, Any]:
