@@ -3,6 +3,7 @@
 from dalr_bench.errors import DataError, Fault, PluginError, SuiteError, TrainingError, UserError
 from dalr_bench.imports import repair_torchvision
 from dalr_bench.plugin.spec import hookimpl
+from dalr_bench.protocols import OpenRun, Queue, Report, SpaceProvider, Subject, TrainedRun
 from dalr_bench.types import (
     Batch,
     Corpus,
@@ -13,15 +14,10 @@ from dalr_bench.types import (
     JointSpace,
     LossInputs,
     LossOutput,
-    OpenRun,
     Part,
     Predictions,
-    Queue,
-    Report,
     Score,
     SpaceName,
-    SpaceProvider,
-    Subject,
     Task,
     TeacherImage,
     TeacherName,
@@ -29,7 +25,6 @@ from dalr_bench.types import (
     TeacherStates,
     TeacherText,
     TokenBatch,
-    TrainedRun,
     VariantName,
 )
 

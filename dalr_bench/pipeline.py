@@ -15,6 +15,7 @@ from dalr_bench.errors import SuiteError, UserError
 from dalr_bench.evaluate.encoder import EncodeOptions, OnePass, Pace, Precision
 from dalr_bench.evaluate.score import Outcome, evaluate
 from dalr_bench.evaluate.untouched import forked_rng
+from dalr_bench.protocols import Evaluator
 from dalr_bench.record.environment import environment
 from dalr_bench.record.files import write_json, write_text
 from dalr_bench.record.predictions import write_predictions
@@ -129,7 +130,7 @@ class Job:
         return OnePass(built.student, str(self.workshop.device), options)
 
     def _score(self, config: Mapping[str, Any], built: Built) -> Outcome:
-        evaluators = {}
+        evaluators: dict[str, Evaluator] = {}
         for entry in config["evaluate"]:
             evaluators[_free(entry["name"], evaluators)] = self.workshop.evaluator(entry)
         outcome = evaluate(evaluators, self._subject(config, built))

@@ -13,9 +13,10 @@ from PIL import Image
 
 from dalr_bench.data.pixels import to_pixels
 from dalr_bench.errors import DataError, SuiteError, nearest
+from dalr_bench.protocols import SpaceProvider
 from dalr_bench.train import weights
 from dalr_bench.train.objective import Objective
-from dalr_bench.types import SpaceProvider, TokenBatch
+from dalr_bench.types import TokenBatch
 from dalr_bench.workshop import Workshop, dims_from_json
 
 _BATCH = 256
@@ -24,7 +25,7 @@ DIMS = "dims.json"
 
 @dataclass(frozen=True)
 class FrozenRun:
-    """Implements `types.TrainedRun`. Rows come back on the CPU, in order, float32."""
+    """Implements `protocols.TrainedRun`. Rows come back on the CPU, in order, float32."""
 
     student: Any
     objective: Objective
@@ -96,7 +97,7 @@ def _trained_losses(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Opener:
-    """Implements `types.OpenRun` for one run: its needed runs by (variant, seed)."""
+    """Implements `protocols.OpenRun` for one run: its needed runs by (variant, seed)."""
 
     results: Path
     workshop: Workshop

@@ -1,15 +1,15 @@
 """The nouns of the house. Data flows one way: Suite → Run → stores → Batch → Encoding → LossOutput → Score → Record.
 
-Tensor names end in their shape. One legend for the whole project:
-N sentences of a batch · V views (dropout passes) · L tokens · D student width · T teacher width · E joint or image width ·
-M length of a ranked list · P pixels. `sim_NN` is a similarity matrix, `pooled_NVD` one row per sentence and view.
+Tensor names end in their shape. One legend for the whole project: N sentences of a batch · V views (dropout passes) ·
+L tokens · D student width · T teacher width · E joint or image width · M length of a ranked list · P pixels. `sim_NN`
+is a similarity matrix, `pooled_NVD` one row per sentence and view.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,9 +103,11 @@ class TokenBatch:
 
 @dataclass(frozen=True)
 class TeacherRows:
-    """A frozen teacher's stored rows for one batch, detached. `sim_NN` replaces the cosine where a blend has no vectors.
+    """A frozen teacher's stored rows for one batch, detached. `sim_NN` replaces the cosine where a blend has no
+    vectors.
 
-    `states_NLT` are token states of the teacher's own tokenizer (only where a loss asks for them), `states_mask_NL` 1 on real ones.
+    `states_NLT` are token states of the teacher's own tokenizer (only where a loss asks for them), `states_mask_NL` 1
+    on real ones.
     """
 
     text_NT: Tensor | None = None
@@ -142,9 +144,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Encoding:
-    """What the student made of a batch. `pooled_NVD` is before the training head, `projected_NVD` after it (equal without one).
+    """What the student made of a batch. `pooled_NVD` is before the training head, `projected_NVD` after it (equal
+    without one).
 
-    Views are dropout passes of one sentence; where the corpus has columns, they are the sentence and its columns in order.
+    Views are dropout passes of one sentence; where the corpus has columns, they are the sentence and its columns in
+    order.
 
     `states_NVLD` are the last layer's token states, present where a loss asked for `tokens`.
     """

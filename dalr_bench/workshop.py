@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,11 +17,11 @@ from dalr_bench.data.tokens import DeviceTokens, token_store
 from dalr_bench.errors import DataError, SuiteError
 from dalr_bench.plugin.manager import Plugins
 from dalr_bench.plugin.registry import references
+from dalr_bench.protocols import OpenRun, StoredTeacher
 from dalr_bench.train.engine import Stream
 from dalr_bench.train.objective import Objective, Term
 from dalr_bench.train.seed import seed_torch
-from dalr_bench.protocols import OpenRun
-from dalr_bench.types import Corpus, Dims, Part, Side, StoredTeacher
+from dalr_bench.types import Corpus, Dims, Part, Side
 
 Config = Mapping[str, Any]
 
@@ -120,7 +119,7 @@ class Workshop:
         if key not in self._stores:
             teacher = self._teacher(entry, trained)
             whole = teacher.stored_rows if isinstance(teacher, StoredTeacher) else None
-            encode = getattr(teacher, f"encode_{side}", whole)
+            encode: Any = getattr(teacher, f"encode_{side}", whole)
             if encode is None:
                 raise SuiteError(f"teacher '{entry['name']}' has no {side} side (it gives no encode_{side})")
             fingerprint = getattr(teacher, "fingerprint", None) or who

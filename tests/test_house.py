@@ -28,7 +28,7 @@ SUITES = sorted((ROOT / "suites").rglob("*.yaml"))
 
 # Lower floors first: a module imports from floors below its own, and from its own package.
 FLOORS = [
-    {"errors", "imports", "types", "config", "cache", "files"},
+    {"errors", "imports", "types", "protocols", "config", "cache"},
     {"plugin"},
     {"record", "data", "execute"},
     {"suite", "train", "evaluate", "table"},

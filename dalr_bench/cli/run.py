@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from dalr_bench.execute.queue import TaskQueue
     from dalr_bench.plugin.manager import Plugins
+    from dalr_bench.protocols import Report
     from dalr_bench.suite import Plan
-    from dalr_bench.types import Report, Run, Task
+    from dalr_bench.types import Run, Task
 
 _EXAMPLE = """\b
 Examples:

@@ -13,7 +13,8 @@ import torch
 
 from dalr_bench.cache import READY, build_once, cache_root
 from dalr_bench.errors import DataError
-from dalr_bench.types import Corpus, TokenBatch, Tokenizer
+from dalr_bench.protocols import Tokenizer
+from dalr_bench.types import Corpus, TokenBatch
 
 _CHUNK = 20_000
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +19,8 @@ from numpy.typing import NDArray
 from dalr_bench.errors import TrainingError
 from dalr_bench.evaluate.token_cache import TokenIds, tokenize
 from dalr_bench.evaluate.untouched import eval_mode, forked_rng
-from dalr_bench.types import Backbone, SpaceProvider, TokenBatch
+from dalr_bench.protocols import Backbone, SpaceProvider
+from dalr_bench.types import TokenBatch
 
 Precision = Literal["fp32", "bf16"]
 
@@ -89,6 +93,16 @@ class OnePass:
             "device": self._device.type,
             "torch": torch.__version__,
         }
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 of the weights as they are now and of the protocol (pooling, length, precision)."""
+        digest = hashlib.sha256(json.dumps(dict(self.protocol), sort_keys=True, default=str).encode())
+        state = self._backbone.state_dict() if isinstance(self._backbone, torch.nn.Module) else {}
+        for name, value in sorted(state.items()):
+            digest.update(f"{name}|{value.dtype}|{tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
     def declare(self, sentences: Iterable[str]) -> None:
         """Add sentences to what the next `encode` runs."""

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dalr_bench.evaluate.untouched import forked_rng
-from dalr_bench.types import Evaluation, Evaluator, Predictions, Score, Subject
+from dalr_bench.protocols import Evaluator, Subject
+from dalr_bench.types import Evaluation, Predictions, Score
 
 
 class Declaring(Subject, Protocol):
     """A subject that can be told beforehand what will be asked (`OnePass`); `seconds` counts its own work by part."""
 
-    seconds: Mapping[str, float]
-
+    @property
+    def seconds(self) -> Mapping[str, float]: ...
     def declare(self, sentences: Iterable[str]) -> None: ...
     def prepare(self) -> None: ...
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dalr_bench.cache import READY, build_once
-from dalr_bench.types import Tokenizer
+from dalr_bench.protocols import Tokenizer
 
 
 @dataclass(frozen=True)

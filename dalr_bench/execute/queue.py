@@ -11,7 +11,7 @@ from dalr_bench.types import Task
 
 @dataclass
 class TaskQueue:
-    """Implements `types.Queue`. `status` ends up holding done, failed, blocked (a need failed) or skipped (--fail-fast)."""
+    """Implements `protocols.Queue`. `status` ends up holding done, failed, blocked (a need failed) or skipped (--fail-fast)."""
 
     tasks: Sequence[Task]
     fail_fast: bool = False

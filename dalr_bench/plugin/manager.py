@@ -16,7 +16,7 @@ from dalr_bench.plugin.registry import Catalogue
 from dalr_bench.plugin.spec import PROJECT, REGISTERING, Hooks
 
 # Packages a plugin may import at its top without slowing commands that never use them.
-_HEAVY = ("torch", "transformers", "sentence_transformers", "open_clip", "pandas", "mteb", "datasets")
+_HEAVY = ("torch", "transformers", "sentence_transformers", "pandas", "datasets")
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def _complaint(found: Component, item: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _schema(kind: str, name: str, factory: Callable[..., Any]) -> tuple[type[BaseModel], frozenset[str], dict[str, Ref | DataFile]]:
-    target = factory.__init__ if inspect.isclass(factory) else factory  # type: ignore[misc]  # the signature is read, not called
+    target = factory.__init__ if inspect.isclass(factory) else factory
     if target is object.__init__:
         return create_model(name, __config__=ConfigDict(extra="forbid", strict=True)), frozenset(), {}
     parameters = [p for p in inspect.signature(target).parameters.values() if p.name != "self"]

@@ -78,7 +78,7 @@ class Engine:
         for step in range(steps):
             rate = self.options.lr * set_rate(adam, step, steps, self.options)
             loss, terms = self.forward(step)
-            loss.backward()
+            torch.autograd.backward(loss)
             norm = nn.utils.clip_grad_norm_(weights, self.options.clip or float("inf"), foreach=True)
             adam.step()
             adam.zero_grad(set_to_none=True)

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from dalr_bench import Encoding, TokenBatch, TrainingError
-from dalr_bench.types import Tokenizer
+from dalr_bench.protocols import Tokenizer
 from dalr_bench_plugins.bags.words import WordTokenizer
 
 

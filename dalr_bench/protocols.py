@@ -1,0 +1,167 @@
+"""What a component is: protocols, no base class needed. Tensor names follow the legend of `types`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+    from torch import Tensor
+
+    from dalr_bench.types import (
+        Corpus,
+        Encoding,
+        Evaluation,
+        JointSpace,
+        LossInputs,
+        LossOutput,
+        Side,
+        Task,
+        TeacherRows,
+        TokenBatch,
+    )
+
+class Source(Protocol):
+    """Sentences, with or without pictures. Raises DataError (file:line) where a file is missing or malformed."""
+
+    def load(self) -> Corpus: ...
+
+
+class Tokenizer(Protocol):
+    """Sentences to ids, special tokens included, cut at the component's own maximum length."""
+
+    pad_id: int
+    mask_id: int | None
+    special_ids: frozenset[int]
+    size: int
+
+    def __call__(self, sentences: Sequence[str]) -> list[list[int]]: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+
+class Backbone(Protocol):
+    """The student. An `nn.Module` whose forward gives both views at once; `embed` is what evaluation sees."""
+
+    dim: int
+    tokenizer: Tokenizer
+
+    def encode(self, tokens: TokenBatch, views: int, states: bool) -> Encoding: ...
+    def embed(self, tokens: TokenBatch) -> Tensor: ...
+    def protocol(self) -> Mapping[str, Any]: ...
+    def save(self, folder: str) -> None: ...
+
+
+class Teacher(Protocol):
+    """Frozen: asked once per sentence for the whole grid, rows in order. `encode_image` where it sees pictures,
+    `encode_states(sentences) -> list[Tensor [L, T]]` where it can give token states.
+
+    `fingerprint` (optional attribute, str) is the hash of the weights; without it the part's name and options are used.
+    """
+
+    def encode_text(self, sentences: list[str]) -> Tensor: ...
+
+
+@runtime_checkable
+class ImageTeacher(Protocol):
+    """A teacher with a picture side: PIL images in, rows [N, E] in the same order out."""
+
+    def encode_image(self, images: list[Image.Image]) -> Tensor: ...
+
+
+@runtime_checkable
+class StoredTeacher(Protocol):
+    """A teacher whose rows exist already: asked once with the whole corpus, which may have no pictures, only their rows.
+
+    Gives one row a sentence (text) or a picture (image: as many as `image_of` counts), in order; raises DataError else.
+    """
+
+    def stored_rows(self, corpus: Corpus, side: Side) -> Tensor: ...
+
+
+@runtime_checkable
+class CombiningTeacher(Protocol):
+    """A teacher made of others' stored rows (a blend): nothing of its own is stored. `of` names the parts."""
+
+    of: Sequence[str]
+
+    def combine(self, parts: Sequence[TeacherRows]) -> TeacherRows: ...
+
+
+class Loss(Protocol):
+    """A term of the objective. Trainable parts are its `nn.Module` attributes; everything it reads comes in `inputs`.
+
+    Optional class or instance attributes: `needs_tokens` (asks for `states_NVLD`), `needs_pixels: int` (asks for square
+    pictures of that edge), `views: int` (1 or 2; 2 without it). A loss with `space(inputs) -> JointSpace` offers it to others
+    under its name in the suite.
+    """
+
+    def __call__(self, inputs: LossInputs) -> LossOutput: ...
+
+
+@runtime_checkable
+class SpaceProvider(Protocol):
+    """A loss that owns a joint text-image space, and can project single rows into it after training."""
+
+    def space(self, inputs: LossInputs) -> JointSpace: ...
+    def project_text(self, pooled_ND: Tensor) -> Tensor: ...
+    def project_image(self, rows_NE: Tensor) -> Tensor: ...
+
+
+class TrainedRun(Protocol):
+    """Another run of the grid, finished and frozen: what a teacher that is a run is made of. `space` names one of its losses."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    def encode_text(self, sentences: Sequence[str], space: str | None = None) -> Tensor: ...
+    def encode_image(self, images: Sequence[Image.Image], space: str) -> Tensor: ...
+
+
+class OpenRun(Protocol):
+    """Injected as `trained`: opens the run of that variant (and seed; None: the seed of the asking run)."""
+
+    def __call__(self, variant: str, seed: int | None) -> TrainedRun: ...
+
+
+class Subject(Protocol):
+    """What is scored: sentences in, rows out ([n, D] float32 array), each distinct sentence encoded once per run.
+
+    `spaces` are the joint spaces the run's losses own (for retrieval), `teacher` rows are not visible here.
+    """
+
+    spaces: Mapping[str, SpaceProvider]
+    protocol: Mapping[str, Any]
+
+    def encode(self, sentences: Sequence[str]) -> np.ndarray[Any, Any]: ...
+
+
+class Evaluator(Protocol):
+    """Scores a subject. `sentences` declares what will be encoded, so that the union over evaluators is encoded once."""
+
+    def sentences(self) -> Iterable[str]: ...
+    def evaluate(self, subject: Subject) -> Evaluation: ...
+
+
+class Queue(Protocol):
+    """The tasks of a grid in an order that respects their needs. `take` gives one that may start now (None: wait, or all taken)."""
+
+    def __len__(self) -> int: ...
+    def take(self) -> Task | None: ...
+    def done(self) -> bool: ...
+    def end(self, run_id: str, status: str, error: str | None = None) -> None: ...
+
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+class Executor(Protocol):
+    """Runs the tasks of a queue until it is done, telling `report` every event. Never pickles anything.
+
+    Injected on request: `jobs` (how many at once; None: its own choice), `device` (auto, cpu, cuda), and
+    `perform(task, report) -> (status, error)`, which runs a task in this process.
+    """
+
+    def execute(self, queue: Queue, report: Report) -> None: ...
