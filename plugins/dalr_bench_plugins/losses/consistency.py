@@ -21,7 +21,7 @@ class Consistency:
     """Matched pairs cost 1 − cos, mismatched max(0, cos − m): the mean of both kinds over all 2N pairs.
 
     (1/2N) Σ_i [1 − cos(h_i, s_i)] + [max(0, cos(h_i, s_π(i)) − m)], h = B_t(z1) of the first view after the training
-    head, s = B_v(image teacher's rows). DALR, cross-modal consistency; m = .2 in the formula and in
+    head, s = B_v(image teacher's rows). Source: DALR (2025), cross-modal consistency; m = .2 in the formula and in
     Hekang001/DALR@c53e1fc:src/model_modified.py:518,641-651 (CosineEmbeddingLoss with labels ±1).
 
     π: a random permutation that never gives a sentence a caption-mate's picture (the formulas say "shuffled"); drawn

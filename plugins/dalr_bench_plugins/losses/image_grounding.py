@@ -30,10 +30,10 @@ class ImageGrounding:
     """Sentences find their picture, in both views: ½ Σ_a mean_i −log softmax_j(arc(cos(p^a_i, v_j))/τ)_i.
 
     p^a = g_t(pooled rows of view a, before the training head), v = g_v(the image teacher's rows), heads Linear + Tanh
-    to `dim`. MCSE (Zhang et al. 2022), eq. 4; uds-lsv/MCSE@3031426:src/model.py:136-156,187-191: 256 wide, τ .05, no
-    margin.
+    to `dim`. Source: MCSE (Zhang et al. 2022), eq. 4; uds-lsv/MCSE@3031426:src/model.py:136-156,187-191: 256 wide, τ
+    .05, no margin.
 
-    KDMCSE (Nguyen et al. 2024), duyngtr16061999/KDMCSE@33270bc:
+    Source of the rest: KDMCSE (Nguyen et al. 2024), duyngtr16061999/KDMCSE@33270bc:
     * `margin` m (radians; paper .125, code .15, DALR's code .18): negatives at an angle above m count as nearer by (1
       − S)·m, S the teacher's own cosine of the two pictures (`adaptive`; without it S = 0).
       src/model.py:70-95,286-287.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class ImageText:
     """½ [CE over pictures + CE over sentences] of s·cos(g_t(x), g_v(image)), s learned; mean over the views.
 
-    CLIP (Radford et al. 2021, fig. 3); mlfoundations/open_clip@89fb801:src/open_clip/loss.py. s starts at
+    Source: CLIP (Radford et al. 2021, fig. 3); mlfoundations/open_clip@89fb801:src/open_clip/loss.py. s starts at
     1/`temperature` (.07) and stays at or below `max_scale` (100); `learned: false` freezes it. Heads are `heads`
     (linear in CLIP) to `dim`; the text side starts from the pooled row, before the training head.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class InfoNce:
     """Two dropout views of a sentence agree against the batch: mean_i −log softmax_j(arc_m(cos(z1_i, z2_j))/τ)_i.
 
-    z1, z2 [N, D]: the first two views after the training head. SimCSE (Gao et al. 2021), eq. 1;
+    z1, z2 [N, D]: the first two views after the training head. Source: SimCSE (Gao et al. 2021), eq. 1;
     princeton-nlp/SimCSE@49fa580:simcse/models.py:194-212. Rows only (N−1 negatives); `symmetric` averages rows and
     columns.
 
