@@ -148,7 +148,7 @@ def test_every_component_has_its_test_and_its_source(plugins: Plugins) -> None:
             continue
         seen += 1
         file = Path(inspect.getfile(item.factory))
-        folder = f"{item.kind}s"
+        folder = {"loss": "losses"}.get(item.kind, f"{item.kind}s")
         candidates = [
             p
             for p in (PLUGINS / folder).glob("*.py")
