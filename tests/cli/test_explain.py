@@ -38,7 +38,9 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 
 def test_lines_say_where_each_value_comes_from(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = call(capsys, "explain", "s.yaml", "hot", "--seed", "1", "--axis", "train.lr=0.2", "--set", "train.batch=8")
+    code, out, err = call(
+        capsys, "explain", "s.yaml", "hot", "--seed", "1", "--axis", "train.lr=0.2", "--set", "train.batch=8"
+    )
     assert (code, err) == (0, "")
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert lines[0].startswith("run hot_lr=0.2-s1-")

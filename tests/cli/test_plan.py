@@ -1,5 +1,7 @@
 """`plan` from the outside: what it prints, how fast, and what it never imports."""
 
+# ruff: noqa: E501 (suites and whole lines of output are compared as they are)
+
 from __future__ import annotations
 
 import json
@@ -54,15 +56,33 @@ def test_plain_lines(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_json_and_states_from_the_run_folders(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ids = [run["id"] for run in json.loads(call(capsys, "plan", "s.yaml", "--json")[1])["runs"]]
-    record = {"schema": 1, "suite": "small", "variant": "plain", "axes": {}, "seed": 0, "error": None, "scores": [], "environment": {}}
+    record = {
+        "schema": 1,
+        "suite": "small",
+        "variant": "plain",
+        "axes": {},
+        "seed": 0,
+        "error": None,
+        "scores": [],
+        "environment": {},
+    }
     for name, status, seconds in ((ids[0], "done", {"total": 10.0}), (ids[1], "failed", {}), (ids[2], "dne", {})):
         folder = here / "results" / "small" / name
         folder.mkdir(parents=True)
-        (folder / "record.json").write_text(json.dumps({**record, "run_id": name, "status": status, "seconds": seconds}))
+        (folder / "record.json").write_text(
+            json.dumps({**record, "run_id": name, "status": status, "seconds": seconds})
+        )
     code, out, err = call(capsys, "plan", "s.yaml", "--json")
     document = json.loads(out)
     assert (code, err) == (0, "")
-    assert [run["state"] for run in document["runs"]] == ["done", "failed", "failed", "missing", "duplicate", "duplicate"]
+    assert [run["state"] for run in document["runs"]] == [
+        "done",
+        "failed",
+        "failed",
+        "missing",
+        "duplicate",
+        "duplicate",
+    ]
     assert document["runs"][3]["estimate"] == {"steps": 5, "seconds": 10.0}
     assert document["total"]["seconds"] == 30.0
 
@@ -105,7 +125,9 @@ def process_seconds(arguments: list[str], folder: Path) -> float:
         "    heavy = {'torch', 'pandas', 'transformers'} & {m for m, v in sys.modules.items() if type(v).__name__ == 'module'}\n"
         "    print(time.process_time(), *heavy, file=sys.stderr)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
     seconds, *heavy = done.stderr.splitlines()[-1].split()
     assert not heavy
     return float(seconds)

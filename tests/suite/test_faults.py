@@ -1,5 +1,7 @@
 """Whatever is wrong with a suite is told at once, each fault with its place, what was expected and the nearest name."""
 
+# ruff: noqa: E501 (suites and whole lines of output are compared as they are)
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -126,7 +128,9 @@ def test_the_kind_of_all_faults_decides_the_exit_code(base: str, plan_of: PlanOf
 
 def test_a_broken_plugin_is_named(base: str, write: Callable[..., Path], catalogue: Catalogue) -> None:
     catalogue.broken["theirs of some-plugin 2.0"] = "ImportError: no"
-    with pytest.raises(PluginError, match=r"Set aside because they are broken: theirs of some-plugin 2\.0 \(ImportError: no\)"):
+    with pytest.raises(
+        PluginError, match=r"Set aside because they are broken: theirs of some-plugin 2\.0 \(ImportError: no\)"
+    ):
         expand(load(write(base.replace("backbone: tiny", "backbone: huge"))), catalogue)
 
 
@@ -152,7 +156,7 @@ def test_a_broken_plugin_is_named(base: str, write: Callable[..., Path], catalog
          "x.yaml:8:86 teachers.t.variant: 'a' needs 'a', which needs it in turn; a run cannot be its own teacher"),
         ("ablate: {b: {losses.info: null, losses.r: {name: ranking, teacher: t, space: info}, teachers.t: {name: frozen, model: m}}}\n",
          "x.yaml:8:78 losses.r.space: in variant 'b' no loss is called 'info'. Known: r."),
-        ("grid: {train.lr: [%s], train.warmup: [%s]}\n" % (", ".join(f"{i}e-6" for i in range(1, 1000)), ", ".join(f"0.{i:04}" for i in range(1, 999))),
+        ("grid: {{train.lr: [{}], train.warmup: [{}]}}\n".format(", ".join(f"{i}e-6" for i in range(1, 1000)), ", ".join(f"0.{i:04}" for i in range(1, 999))),
          "x.yaml:1:1 grid: the grid has 997002 cells; at most 200000 are planned"),
     ],
 )  # fmt: skip
@@ -171,19 +175,25 @@ def test_a_dev_check_never_looks_at_a_test_split(base: str, plan_of: PlanOf) -> 
 
 def test_chains_and_circles_of_any_length_end(base: str, plan_of: PlanOf) -> None:
     names = "".join(f"  v{i}: [v{i + 1}]\n" for i in range(3000))
-    assert "composed of itself, or too deeply" in told(plan_of, base + "ablate:\n" + names + "  v3000: {train.lr: 0.1}\n")
+    assert "composed of itself, or too deeply" in told(
+        plan_of, base + "ablate:\n" + names + "  v3000: {train.lr: 0.1}\n"
+    )
     needs = "".join(
         f"  v{i}: {{losses.r: {{name: ranking, teacher: t}}, teachers.t: {{name: run, variant: v{i + 1}}}}}\n" for i in range(300)
     )  # fmt: skip
     assert "would need one another in a row" in told(plan_of, base + "ablate:\n" + needs + "  v300: {train.lr: 0.1}\n")
     blends = "".join(f"    t{i}: {{name: mixed, of: [t{(i + 1) % 2000}]}}\n" for i in range(2000))
-    looped = base.replace("losses: {info: contrast}", "losses: {info: {name: ranking, teacher: t0}}\n  teachers:\n" + blends)
+    looped = base.replace(
+        "losses: {info: contrast}", "losses: {info: {name: ranking, teacher: t0}}\n  teachers:\n" + blends
+    )
     assert "teachers.t0: made of itself, in the end: t0, t1, " in told(plan_of, looped)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_mutilated_suites_never_end_in_a_traceback(write: Callable[..., Path], catalogue: Catalogue, data: st.DataObject) -> None:
+def test_mutilated_suites_never_end_in_a_traceback(
+    write: Callable[..., Path], catalogue: Catalogue, data: st.DataObject
+) -> None:
     lines = WRONG.splitlines()
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, len(lines) - 1))

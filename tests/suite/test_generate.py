@@ -1,5 +1,7 @@
 """Variants made of groups of losses."""
 
+# ruff: noqa: E501 (suites and whole lines of output are compared as they are)
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -27,7 +29,9 @@ def losses(plan: Plan) -> dict[str, str]:
 
 
 def test_leave_one_out_add_one_in_and_add_up(plan_of: PlanOf) -> None:
-    plan = plan_of(BASE + "ablate: {DALR: {train.lr: 0.1}}\ngenerate: [{name: leave-one-out, of: DALR}, add-one-in, cumulative]\n")
+    plan = plan_of(
+        BASE + "ablate: {DALR: {train.lr: 0.1}}\ngenerate: [{name: leave-one-out, of: DALR}, add-one-in, cumulative]\n"
+    )
     assert losses(plan) == {
         "DALR": "a1 a2 b info shared",
         "DALR -A": "b info shared",
@@ -36,7 +40,9 @@ def test_leave_one_out_add_one_in_and_add_up(plan_of: PlanOf) -> None:
         "baseline +B": "b info shared",
         "baseline +A +B": "a1 a2 b info shared",
     }
-    rates = {place.variant: run.config["train"]["lr"] for place in plan.cells for run in plan.runs if run.id == place.run}
+    rates = {
+        place.variant: run.config["train"]["lr"] for place in plan.cells for run in plan.runs if run.id == place.run
+    }
     assert rates["DALR -A"] == 0.1
     assert rates["baseline +A"] == 3e-5
 

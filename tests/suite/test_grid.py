@@ -1,5 +1,7 @@
 """Variants × axes × seeds: which cells there are, which are one run, and what runs before what."""
 
+# ruff: noqa: E501 (suites and whole lines of output are compared as they are)
+
 from __future__ import annotations
 
 import itertools
@@ -140,7 +142,9 @@ ablate:
 """
 
 
-def test_needed_runs_come_first_even_if_nobody_chose_them(base: str, suite_of: Callable[..., Suite], catalogue: Catalogue) -> None:
+def test_needed_runs_come_first_even_if_nobody_chose_them(
+    base: str, suite_of: Callable[..., Suite], catalogue: Catalogue
+) -> None:
     plan = expand(suite_of(base + GRAPH), catalogue, only=["taught"], seeds=[1])
     assert [(run.variant, run.seed) for run in plan.runs] == [("first", 5), ("second", 1), ("taught", 1)]
     first, second, taught = plan.runs
@@ -164,7 +168,9 @@ def test_every_run_stands_after_those_it_needs_and_is_listed_once(base: str, pla
         assert all(by_id[need].axes == run.axes for need in run.needs)
 
 
-def test_a_run_has_the_same_id_in_every_selection(base: str, suite_of: Callable[..., Suite], catalogue: Catalogue) -> None:
+def test_a_run_has_the_same_id_in_every_selection(
+    base: str, suite_of: Callable[..., Suite], catalogue: Catalogue
+) -> None:
     suite = suite_of(base + GRAPH + "  same as plain: [plain, {train.lr: 0.1}, {train.lr: 3e-5, train.steps: 5}]\n  long: {train.steps: 9}\n"
                      "grid: {train.weight_decay: [0.0, 0.5]}\nsmoke: {}\n", smoke=True)  # fmt: skip
     everything = expand(suite, catalogue)
@@ -191,7 +197,9 @@ def test_selections_that_select_nothing(base: str, suite_of: Callable[..., Suite
 
 
 def test_the_summary_for_tables(base: str, plan_of: PlanOf) -> None:
-    plan = plan_of(base + "title: A table\nablate: {floor: {train.steps: 0}, plain: {}}\nexpect: {plain: {quiz.avg: 79.5}}\n")
+    plan = plan_of(
+        base + "title: A table\nablate: {floor: {train.steps: 0}, plain: {}}\nexpect: {plain: {quiz.avg: 79.5}}\n"
+    )
     document = plan.to_json()
     assert json.loads(json.dumps(document)) == document
     assert document == {
@@ -218,7 +226,10 @@ def test_the_summary_for_tables(base: str, plan_of: PlanOf) -> None:
 def test_the_grid_is_the_product(
     base: str, plan_of: PlanOf, temperatures: list[int], rates: list[int], seeds: list[int]
 ) -> None:
-    text = base + f"seeds: {seeds}\ngrid: {{losses.info.temperature: {[t / 10 for t in temperatures]}, train.lr: {[r / 100 for r in rates]}}}\n"
+    text = (
+        base
+        + f"seeds: {seeds}\ngrid: {{losses.info.temperature: {[t / 10 for t in temperatures]}, train.lr: {[r / 100 for r in rates]}}}\n"
+    )
     plan = plan_of(text)
     found = [(r.config["losses"]["info"]["options"]["temperature"], r.config["train"]["lr"], r.seed) for r in plan.runs]
     assert found == [(t / 10, r / 100, seed) for t in temperatures for r in rates for seed in seeds]

@@ -1,5 +1,7 @@
 """What makes two cells one run, and what makes them two."""
 
+# ruff: noqa: E501 (suites and whole lines of output are compared as they are)
+
 from __future__ import annotations
 
 import os
@@ -42,7 +44,9 @@ def test_values_labels_of_parts_and_the_seed_count(base: str, plan_of: PlanOf, o
 
 
 def test_the_order_of_streams_counts(base: str, plan_of: PlanOf) -> None:
-    one, other = (base.replace("{text: lines}", streams) for streams in ("{a: lines, b: lines}", "{b: lines, a: lines}"))
+    one, other = (
+        base.replace("{text: lines}", streams) for streams in ("{a: lines, b: lines}", "{b: lines, a: lines}")
+    )
     assert identity(plan_of(one)) != identity(plan_of(other))
 
 

@@ -1,5 +1,7 @@
 """Files, what they extend, and overlays: merging keeps values and their origins."""
 
+# ruff: noqa: E501 (suites and whole lines of output are compared as they are)
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -89,7 +91,9 @@ def test_set_reaches_the_base_the_document_and_names_with_dots(
     base: str, suite_of: Callable[..., Suite], plan_of: Callable[..., Plan]
 ) -> None:
     text = base + "ablate: {plain: {}, 'τ 0.1': {losses.info.temperature: 0.1}}\n"
-    plan = plan_of(text, "train.steps=7", "ablate.τ 0.1.losses.info.temperature=0.3", "seeds=[4]", "losses.info.weight=2.5")
+    plan = plan_of(
+        text, "train.steps=7", "ablate.τ 0.1.losses.info.temperature=0.3", "seeds=[4]", "losses.info.weight=2.5"
+    )
     assert [(run.seed, run.config["train"]["steps"]) for run in plan.runs] == [(4, 7), (4, 7)]
     assert plan.runs[1].config["losses"]["info"] == {
         "name": "contrast",
