@@ -130,10 +130,14 @@ class Subject(Protocol):
     """What is scored: sentences in, rows out ([n, D] float32 array), each distinct sentence encoded once per run.
 
     `spaces` are the joint spaces the run's losses own (for retrieval), `teacher` rows are not visible here.
+    `fingerprint` hashes the weights and how rows are read from them: what a cache of results must go by.
     """
 
     spaces: Mapping[str, SpaceProvider]
     protocol: Mapping[str, Any]
+
+    @property
+    def fingerprint(self) -> str: ...
 
     def encode(self, sentences: Sequence[str]) -> np.ndarray[Any, Any]: ...
 

@@ -27,7 +27,9 @@ _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What names pretrained weights: hub id, folder or `package:NAME`, revision, and two doors that stay shut unless opened by name."""
+    """What names pretrained weights: hub id, folder or `package:NAME`, revision, and two doors that stay shut unless
+    opened by name.
+    """
 
     model: str
     revision: str | None = None
@@ -39,7 +41,8 @@ class Checkpoint:
 
 
 def located(model: str) -> str:
-    """`package:NAME` is the model folder an installed distribution carries; its files are looked at, its code is not run.
+    """`package:NAME` is the model folder an installed distribution carries; its files are looked at, its code is not
+    run.
 
     Raises DataError where it is not installed or carries no model, or more than one.
     """
@@ -158,7 +161,7 @@ def weights_fingerprint(checkpoint: Checkpoint) -> str:
 
     Raises DataError where no weights are found.
     """
-    words = [path for name in ("tokenizer.json", "vocab.txt") if (path := _local(checkpoint, name))]
+    words = [path for name in ("tokenizer.json", "vocab.txt") if (path := local_file(checkpoint, name))]
     return digest_of_files(_weight_files(checkpoint) + words)
 
 
@@ -180,7 +183,7 @@ def _file_digest(path: Path, size: int, changed_ns: int) -> bytes:
 
 def _weight_files(checkpoint: Checkpoint) -> list[Path]:
     for name in _WEIGHTS:
-        found = _local(checkpoint, name)
+        found = local_file(checkpoint, name)
         if found is None:
             continue
         if ".bin" in name and not checkpoint.allow_pickle:
@@ -188,11 +191,12 @@ def _weight_files(checkpoint: Checkpoint) -> list[Path]:
         if not name.endswith(".json"):
             return [found]
         shards = sorted(set(json.loads(found.read_text(encoding="utf-8"))["weight_map"].values()))
-        return [path for shard in shards if (path := _local(checkpoint, shard))]
+        return [path for shard in shards if (path := local_file(checkpoint, shard))]
     raise DataError(Fault(_reason(checkpoint, FileNotFoundError("no weights found")), file=checkpoint.model))
 
 
-def _local(checkpoint: Checkpoint, name: str) -> Path | None:
+def local_file(checkpoint: Checkpoint, name: str) -> Path | None:
+    """A file of the checkpoint on this machine (fetched from the hub where that is allowed); None where it has none."""
     from transformers.utils import cached_file
 
     with explained(checkpoint), quiet():
