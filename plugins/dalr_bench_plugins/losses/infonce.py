@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class InfoNce:
     """Two dropout views of a sentence agree against the batch: mean_i −log softmax_j(arc_m(cos(z1_i, z2_j))/τ)_i.
 
-    z1, z2 [N, D]: the first two views after the training head. Source: SimCSE (Gao et al. 2021), eq. 1;
+    z1, z2 [N, D]: the first two views after the training head. Source: SimCSE (Gao et al. 2021);
     princeton-nlp/SimCSE@49fa580:simcse/models.py:194-212. Rows only (N−1 negatives); `symmetric` averages rows and
     columns.
 
@@ -28,7 +28,7 @@ class InfoNce:
     angle above m count as nearer by m. `same_image: mask` leaves out other captions of the same picture (no paper
     does).
 
-    Triplets (SimCSE supervised, eq. 5): V = 3 views are anchor, positive and hard negative of a row; every further
+    Triplets (supervised SimCSE): V = 3 views are anchor, positive and hard negative of a row; every further
     view is one more hard negative. All hard negatives of the batch join each row's sum, its own with
     `hard_negative_weight` added to the logit: the log of the paper's weight α (0 is α = 1;
     SimCSE@49fa580:simcse/models.py:204-211). The margin stays off them. Columns stay unused with triplets:

@@ -21,8 +21,8 @@ class ReplacedToken:
     """A generator fills masked words; a discriminator that sees the sentence vector says which words were changed.
 
     mean over tokens of BCE(D(x'', h)_t, 1[x''_t ≠ x_t]), x'' = x with G(mask(x)) at the masked places, h = the
-    sentence vector of a view: its gradient teaches h what the words were. Source: DiffCSE (Chuang et al. 2022), eq.
-    4–5; voidism/DiffCSE@f724b2c:diffcse/models.py:180-199,262-279, run_diffcse.sh.
+    sentence vector of a view: its gradient teaches h what the words were. Source: DiffCSE (Chuang et al. 2022);
+    voidism/DiffCSE@f724b2c:diffcse/models.py:180-199,262-273, run_diffcse.sh.
 
     Generator: a Hugging Face masked language model by id or folder, frozen (theirs: distilbert-base-uncased); None
     trains a small one along (`generator_width`, `generator_layers`, `generator_heads`) by masked-word prediction,

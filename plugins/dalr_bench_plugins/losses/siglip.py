@@ -92,7 +92,7 @@ def siglip(
 ) -> SiglipOverSpace | SiglipOwnHeads:
     """Sigmoid contrast of sentences and pictures: −(1/N) Σ_ij log σ(y_ij (s·cos(x_i, v_j) + b)), y_ii = 1, else −1.
 
-    Source: SigLIP (Zhai et al. 2023), eq. 1; mlfoundations/open_clip@89fb801:src/open_clip/loss.py:314-367,
+    Source: SigLIP (Zhai et al. 2023); mlfoundations/open_clip@89fb801:src/open_clip/loss.py:314-367,
     main.py:260: s starts at `scale` 10 (its logarithm is learned), b at `bias` −10; `learned: false` freezes both. No
     softmax, so batches need no order and other captions of the same picture can be told: `same_image` negative
     (paper), mask, or positive.

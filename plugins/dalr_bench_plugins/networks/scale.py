@@ -11,7 +11,7 @@ from torch import Tensor, nn
 class LogitScale(nn.Module):
     """logits = exp(min(s, log cap)) · C + b with learned scalars s and b; b stays out where `bias` is None.
 
-    CLIP (Radford et al. 2021, 2.5) learns s and caps the scale at 100; SigLIP (Zhai et al. 2023, 3.1) learns s and b.
+    CLIP (Radford et al. 2021) learns s and caps the scale at 100; SigLIP (Zhai et al. 2023) learns s and b.
     """
 
     def __init__(self, scale: float, cap: float | None, bias: float | None, learned: bool) -> None:
