@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 from pydantic import Field
 
-from dalr_bench import DataPath, hookimpl
+from dalr_bench import DataPath, SuiteError, hookimpl
 from dalr_bench.plugin.spec import Register
 
 if TYPE_CHECKING:
@@ -21,18 +21,20 @@ class OpenClip:
     """Both towers of an open_clip model, frozen: text [N, T] and pictures [N, E] in one space, float32, unscaled.
 
     `model`: any name of open_clip (ViT-B-32, ViT-L-14, ViT-B-16-SigLIP, ...), `local-dir:FOLDER` or `hf-hub:ORG/NAME`.
-    `pretrained`: a tag of that model, or a local weights file; left out, random weights drawn from `seed`: a control,
-    and what a test runs on. OpenAI's own weights in a local file want a `-quickgelu` model name; a tag knows by itself.
+    `pretrained` is a tag of that model, `weights` a local file instead; without either, random weights drawn from
+    `seed`: a control, and what a test runs on. OpenAI's weights in a file want a `-quickgelu` model; a tag knows.
     `config` is a JSON file with an architecture open_clip does not know, used under the file's name. Sentences are cut
     at the model's own context. `normalize` scales rows to unit length. Both sides share one copy of the weights.
 
-    Raises DataError where weights are missing, cut, or a pickle without `allow_pickle: true` (then read weights_only).
+    Raises DataError where weights are missing, cut, or a pickle without `allow_pickle: true` (then read weights_only),
+    and SuiteError for a tag and a file at once.
     """
 
     def __init__(
         self,
         model: str,
         pretrained: str | None = None,
+        weights: DataPath | None = None,
         config: DataPath | None = None,
         batch: Annotated[int, Field(ge=1)] = 64,
         normalize: bool = False,
@@ -43,7 +45,9 @@ class OpenClip:
     ) -> None:
         from dalr_bench_plugins.networks.clip import ClipWeights, clip_fingerprint
 
-        self.weights = ClipWeights(model, pretrained, config, allow_pickle, seed)
+        if pretrained is not None and weights is not None:
+            raise SuiteError("give `pretrained` (a tag) or `weights` (a file), not both")
+        self.weights = ClipWeights(model, weights or pretrained, config, allow_pickle, seed)
         self.batch, self.normalize, self.device = batch, normalize, device
         parts = f"{model}|{clip_fingerprint(self.weights)}|{normalize}"
         self.fingerprint = hashlib.sha256(parts.encode()).hexdigest()

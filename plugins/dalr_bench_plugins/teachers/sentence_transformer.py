@@ -14,7 +14,9 @@ from dalr_bench.plugin.spec import Register
 
 
 class SentenceTransformerTeacher:
-    """Rows of a sentence-transformers model by id or folder, [N, T] float32: its own tokenizer, pooling and modules.
+    """Rows of a sentence-transformers model, [N, T] float32: its own tokenizer, pooling and modules.
+
+    `model` is an id, a folder, or `package:NAME` for the model an installed distribution carries.
 
     `max_length` replaces the model's own limit. `normalize` scales rows to unit length where the model does not itself.
     `fingerprint` hashes every weight and module file.
@@ -81,9 +83,9 @@ class SentenceTransformerTeacher:
         """The model's files: a folder given, or the hub's snapshot. Pickles are refused before anything is opened."""
         from huggingface_hub import snapshot_download
 
-        from dalr_bench_plugins.networks.pretrained import MISSING, PICKLE
+        from dalr_bench_plugins.networks.pretrained import MISSING, PICKLE, located
 
-        folder = Path(self.model)
+        folder = Path(located(self.model))
         if not folder.is_dir():
             unused = ["*.onnx", "*.ot", "*.h5", "*.msgpack", "onnx/*", "openvino/*"]
             try:

@@ -11,6 +11,7 @@ from photos import fault_of
 from PIL import Image
 from tiny_models import malicious_pickle, open_clip_config
 
+from dalr_bench import SuiteError
 from dalr_bench_plugins.teachers.open_clip import OpenClip
 
 TEXT = ["a red ball", "two dogs on the grass in the sun", "a cat"]
@@ -53,7 +54,7 @@ def test_rows_are_open_clips_own(options: dict[str, Any], images: list[Image.Ima
     with torch.no_grad():
         text = model.eval().encode_text(open_clip.get_tokenizer("tiny-clip")(TEXT))
         rows = model.encode_image(torch.stack([transform(image) for image in images]))
-    local = OpenClip(**options, pretrained=str(tmp_path / "weights.safetensors"), seed=9)
+    local = OpenClip(**options, weights=str(tmp_path / "weights.safetensors"), seed=9)
     for teacher in (random, local):
         torch.testing.assert_close(teacher.encode_text(TEXT), text, atol=1e-6, rtol=1e-6)
         torch.testing.assert_close(teacher.encode_image(images), rows, atol=1e-6, rtol=1e-6)
@@ -96,9 +97,9 @@ def test_random_weights_leave_the_global_random_state_alone(options: dict[str, A
 def test_malicious_pickles_are_refused(suffix: str, options: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / f"weights{suffix}"
     malicious_pickle(path, tmp_path / "ran")
-    said = fault_of(lambda: OpenClip(**options, pretrained=str(path)))
+    said = fault_of(lambda: OpenClip(**options, weights=str(path)))
     assert said.startswith(f"{path}: this is a pickle, which can run code when opened")
-    said = fault_of(lambda: OpenClip(**options, pretrained=str(path), allow_pickle=True).encode_text(TEXT))
+    said = fault_of(lambda: OpenClip(**options, weights=str(path), allow_pickle=True).encode_text(TEXT))
     assert said == f"{path}: this pickle holds more than weights: it is not opened"
     assert not (tmp_path / "ran").exists()
 
@@ -106,7 +107,7 @@ def test_malicious_pickles_are_refused(suffix: str, options: dict[str, Any], tmp
 def test_allowed_pickle_of_weights(options: dict[str, Any], tmp_path: Path) -> None:
     random = OpenClip(**options, seed=2)
     torch.save(weights_of(random), tmp_path / "w.pt")
-    read = OpenClip(**options, pretrained=str(tmp_path / "w.pt"), allow_pickle=True)
+    read = OpenClip(**options, weights=str(tmp_path / "w.pt"), allow_pickle=True)
     torch.testing.assert_close(read.encode_text(TEXT), random.encode_text(TEXT))
 
 
@@ -120,7 +121,12 @@ def test_faults(options: dict[str, Any], tmp_path: Path) -> None:
         ({"model": f"local-dir:{tmp_path}/no"}, f"{tmp_path}/no: no open_clip model here"),
         ({**options, "model": "other"}, "an architecture is used under its file's name: write `model: tiny-clip`"),
         ({**options, "config": f"{tmp_path}/no.json"}, f"{tmp_path}/no.json: no such file"),
-        ({**options, "pretrained": str(cut)}, f"{cut}: the weights file is cut or damaged"),
+        ({**options, "weights": str(cut)}, f"{cut}: the weights file is cut or damaged"),
     ]
     for given, said in cases:
         assert said in fault_of(lambda given=given: OpenClip(**given).encode_text(TEXT))  # type: ignore[misc]
+
+
+def test_a_tag_or_a_file_but_not_both(options: dict[str, Any]) -> None:
+    with pytest.raises(SuiteError, match="not both"):
+        OpenClip(**options, pretrained="openai", weights="w.safetensors")

