@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dalr_bench.errors import nearest
 from dalr_bench.suite.faults import Faults
-from dalr_bench.suite.load import BASE
+from dalr_bench.suite.load import BASE, is_path
 from dalr_bench.suite.tree import Node, as_map, plain
 
 SECTIONS = {"streams": "stream", "teachers": "teacher", "losses": "loss"}
@@ -31,8 +31,8 @@ def patch_of(node: Node, path: str, faults: Faults) -> Patch:
         first = key.split(".")[0]
         if first not in BASE:
             faults.add(f"a run has no such section. {nearest(first, BASE)}", f"{path}.{key}", child.named_at)
-        elif not all(key.split(".")):
-            faults.add("a dotted path has no empty parts", f"{path}.{key}", child.named_at)
+        elif not is_path(key):
+            faults.add("a dotted path has no empty parts, and not more than 20", f"{path}.{key}", child.named_at)
         else:
             _put(root, key.split("."), _nested(child, key.split("."), path, faults), path, faults)
     return Patch(root, node, path)
@@ -51,10 +51,14 @@ def _nested(node: Node, place: list[str], path: str, faults: Faults) -> Node:
     root = Node({}, node.at, node.key_at)
     for key, child in node.entries.items():
         parts = key.split(".")
-        if all(parts):
+        if is_path(key):
             _put(root, parts, _nested(child, place + parts, path, faults), path, faults)
         else:
-            faults.add("a dotted path has no empty parts", f"{path}.{'.'.join(place)}.{key}", child.named_at)
+            faults.add(
+                "a dotted path has no empty parts, and not more than 20",
+                f"{path}.{'.'.join(place)}.{key}",
+                child.named_at,
+            )
     return root
 
 

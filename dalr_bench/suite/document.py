@@ -33,6 +33,11 @@ class Variant:
     free: bool = False
     support: bool = False
 
+    @property
+    def says_something(self) -> bool:
+        """Whether a diff is left after its faulty parts were told and left out."""
+        return any(patch.node.entries for patch in self.patches)
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

@@ -19,6 +19,7 @@ TOP = (
 )
 BASE = ("backbone", "streams", "teachers", "losses", "train", "evaluate")
 _MAX_EXTENDS = 20
+_MAX_PARTS = 20
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,16 @@ def _unknown(tree: Node, prefix: str = "") -> list[Fault]:
     ]
 
 
+def is_path(text: str) -> bool:
+    """Whether a dotted text can be a path into a suite."""
+    return all(text.split(".")) and text.count(".") < _MAX_PARTS
+
+
 def _overridden(tree: Node, override: str, faults: list[Fault]) -> Node:
     """`--set PATH=VALUE`: a path from the top of the document, or from `base`."""
     path, equals, raw = override.partition("=")
     first, mark = path.split(".")[0], Mark("--set")
-    if not equals or not all(path.split(".")):
+    if not equals or not is_path(path):
         faults.append(fault_at(f"'{override}' is not PATH=VALUE, e.g. train.steps=100", "", mark))
     elif first not in (*TOP, *BASE) or first in ("suite", "extends", "smoke"):
         known = (*(key for key in TOP if key not in ("suite", "extends", "smoke")), *BASE)

@@ -60,7 +60,7 @@ class Trees:
         """Tell diffs, steps of a diff, axes and paths that change no run."""
         for variant in self.document.variants.values():
             self._check_steps(variant)
-        shown = [variant for variant in self.document.shown if variant.patches and not variant.free]
+        shown = [variant for variant in self.document.shown if variant.says_something and not variant.free]
         for variant in shown:
             if not any(self._differs(variant.name, combination) for combination in self.document.combinations):
                 self.faults.add(

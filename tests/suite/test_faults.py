@@ -149,6 +149,7 @@ def test_a_broken_plugin_is_named(base: str, write: Callable[..., Path], catalog
         ("ablate: {a: {teachers.t: {name: frozen, model: m}}}\n",
          "x.yaml:8:10 ablate.a: this diff changes nothing: every run of it equals the base"),
         ("ablate: {a: 3}\n", "x.yaml:8:13 ablate.a: expected a diff (a map of dotted paths), or a list of names of diffs"),
+        ("ablate: {a: {train.lr..x: 1}}\n", "x.yaml:8:14 ablate.a.train.lr..x: a dotted path has no empty parts, and not more than 20"),
         ("exclude: [{variant: nobody}]\n", "x.yaml:8:11 exclude.0: no cell of the grid matches, so nothing is left out"),
         ('ablate: {"a\\u202eb": {train.lr: 0.1}}\n',
          "x.yaml:8:10 ablate.a\\u202eb: a name holds no control characters or direction marks, and this one has \\u202e"),
@@ -178,6 +179,10 @@ def test_chains_and_circles_of_any_length_end(base: str, plan_of: PlanOf) -> Non
     assert "composed of itself, or too deeply" in told(
         plan_of, base + "ablate:\n" + names + "  v3000: {train.lr: 0.1}\n"
     )
+    deep = ".".join(["losses"] * 100)
+    assert "not more than 20" in told(plan_of, base + f"ablate: {{a: {{{deep}: 1}}, b: {{losses: {{{deep}: 1}}}}}}\n")
+    with pytest.raises(SuiteError, match="is not PATH=VALUE"):
+        plan_of(base, f"{deep * 50}=1")
     needs = "".join(
         f"  v{i}: {{losses.r: {{name: ranking, teacher: t}}, teachers.t: {{name: run, variant: v{i + 1}}}}}\n" for i in range(300)
     )  # fmt: skip
