@@ -3,7 +3,7 @@
 from dalr_bench.errors import DataError, Fault, PluginError, SuiteError, TrainingError, UserError
 from dalr_bench.imports import repair_torchvision
 from dalr_bench.plugin.spec import hookimpl
-from dalr_bench.protocols import OpenRun, Queue, Report, SpaceProvider, Subject, TrainedRun
+from dalr_bench.protocols import OpenRun, OpenSpace, PictureSubject, Queue, Report, SpaceProvider, Subject, TrainedRun
 from dalr_bench.types import (
     Batch,
     Corpus,
@@ -45,7 +45,9 @@ __all__ = [
     "LossInputs",
     "LossOutput",
     "OpenRun",
+    "OpenSpace",
     "Part",
+    "PictureSubject",
     "PluginError",
     "Predictions",
     "Queue",

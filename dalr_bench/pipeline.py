@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from dalr_bench.cache import cache_root
 from dalr_bench.data.schedule import Schedule
 from dalr_bench.errors import SuiteError, UserError
@@ -22,11 +24,11 @@ from dalr_bench.record.predictions import write_predictions
 from dalr_bench.record.record import Record
 from dalr_bench.record.steps import StepLog
 from dalr_bench.record.store import begin, finish, read_config
-from dalr_bench.restore import DIMS, Opener
+from dalr_bench.restore import DIMS, FrozenRun, Opener, RunSpace
 from dalr_bench.train import weights
 from dalr_bench.train.device import resolve_precision
 from dalr_bench.train.engine import Engine, Trained, Watch
-from dalr_bench.types import Score
+from dalr_bench.types import Corpus, Score
 from dalr_bench.workshop import Built, Workshop, dims_to_json, train_options
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -62,8 +64,7 @@ class Job:
         started = time.perf_counter()
         self._stage("prepare")
         _tell(self.workshop, "run_started", run_id=self.folder.name, config=config)
-        opener = Opener(self.folder.parent, self.workshop, config.get("needs", ()), config["seed"])
-        built = self.workshop.build(config, opener, self._preparing)
+        built = self.workshop.build(config, self._opener(config), self._preparing)
         engine = self._engine(config, built)
         self.seconds["prepare"] = time.perf_counter() - started
         self._stage("train")
@@ -92,6 +93,9 @@ class Job:
             # Nothing is trained: no loss has a say, no teacher is asked, no checkpoint is chosen.
             config = {**config, "losses": {}, "train": {**config["train"], "dev": None}}
         return config
+
+    def _opener(self, config: Mapping[str, Any]) -> Opener:
+        return Opener(self.folder.parent, self.workshop, config.get("needs", ()), config["seed"])
 
     def _engine(self, config: Mapping[str, Any], built: Built) -> Engine:
         options = train_options(config)
@@ -126,8 +130,26 @@ class Job:
 
     def _subject(self, config: Mapping[str, Any], built: Built) -> OnePass:
         precision = cast(Precision, resolve_precision(config["train"]["precision"], self.workshop.device))
-        options = EncodeOptions(precision, cache=cache_root(), progress=self._encoding, spaces=built.objective.spaces)
+        options = EncodeOptions(precision, None, cache_root(), self._encoding, self._spaces(config, built), self._pictures(config))
         return OnePass(built.student, str(self.workshop.device), options)
+
+    def _spaces(self, config: Mapping[str, Any], built: Built) -> dict[str, RunSpace]:
+        run = FrozenRun(built.student, built.objective, self.workshop.device, "")
+        return {label: RunSpace(run, label, self._rows_for(config, label)) for label in built.objective.spaces}
+
+    def _rows_for(self, config: Mapping[str, Any], label: str) -> Callable[[Corpus], torch.Tensor]:
+        """The image rows a loss was trained on, for other pictures."""
+        teacher = self.workshop.image_teacher(config["losses"][label])
+
+        def rows(corpus: Corpus) -> torch.Tensor:
+            if teacher is None:
+                raise SuiteError(f"losses.{label}: its space projects neither pictures nor the rows of an image teacher")
+            return self.workshop.pictures(config, teacher, corpus, self._opener(config))
+
+        return rows
+
+    def _pictures(self, config: Mapping[str, Any]) -> Callable[[str, Corpus], Any]:
+        return lambda teacher, corpus: self.workshop.pictures(config, teacher, corpus, self._opener(config)).cpu().numpy()
 
     def _score(self, config: Mapping[str, Any], built: Built) -> Outcome:
         evaluators: dict[str, Evaluator] = {}

@@ -118,6 +118,7 @@ class TrainedRun(Protocol):
     def fingerprint(self) -> str: ...
     def encode_text(self, sentences: Sequence[str], space: str | None = None) -> Tensor: ...
     def encode_image(self, images: Sequence[Image.Image], space: str) -> Tensor: ...
+    def encode_states(self, sentences: Sequence[str]) -> list[Tensor]: ...
 
 
 class OpenRun(Protocol):
@@ -126,20 +127,38 @@ class OpenRun(Protocol):
     def __call__(self, variant: str, seed: int | None) -> TrainedRun: ...
 
 
+class OpenSpace(Protocol):
+    """A joint space of a trained run, to be looked at: sentences [n, E] and a corpus's pictures [m, E], float32, in order.
+
+    Whatever the space projects (pictures, or an image teacher's rows of them) is found by the harness.
+    """
+
+    def text(self, sentences: Sequence[str]) -> np.ndarray[Any, Any]: ...
+    def image(self, corpus: Corpus) -> np.ndarray[Any, Any]: ...
+
+
 class Subject(Protocol):
     """What is scored: sentences in, rows out ([n, D] float32 array), each distinct sentence encoded once per run.
 
-    `spaces` are the joint spaces the run's losses own (for retrieval), `teacher` rows are not visible here.
+    `spaces` are the joint spaces the run's losses own, by label. A teacher's rows are not visible here, but for the
+    pictures of a corpus where an evaluator names an image teacher: see `PictureSubject`.
     `fingerprint` hashes the weights and how rows are read from them: what a cache of results must go by.
     """
 
-    spaces: Mapping[str, SpaceProvider]
+    spaces: Mapping[str, OpenSpace]
     protocol: Mapping[str, Any]
 
     @property
     def fingerprint(self) -> str: ...
 
     def encode(self, sentences: Sequence[str]) -> np.ndarray[Any, Any]: ...
+
+
+@runtime_checkable
+class PictureSubject(Protocol):
+    """A subject that comes with its run's teachers: `pictures` gives an image teacher's rows of a corpus, [m, E] float32."""
+
+    def pictures(self, teacher: str, corpus: Corpus) -> np.ndarray[Any, Any]: ...
 
 
 class Evaluator(Protocol):

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
-from dalr_bench.data.pixels import to_pixels
+from dalr_bench.data.pixels import pixel_store, to_pixels
 from dalr_bench.errors import DataError, SuiteError, nearest
+from dalr_bench.evaluate.untouched import eval_mode, forked_rng
 from dalr_bench.protocols import SpaceProvider
 from dalr_bench.train import weights
 from dalr_bench.train.objective import Objective
-from dalr_bench.types import TokenBatch
+from dalr_bench.types import Corpus, TokenBatch
 from dalr_bench.workshop import Workshop, dims_from_json
 
+Rows = np.ndarray[Any, Any]
 _BATCH = 256
 DIMS = "dims.json"
 
@@ -51,6 +55,18 @@ class FrozenRun:
             rows.append(provider.project_image(pixels).float().cpu())
         return torch.cat(rows)
 
+    def encode_states(self, sentences: Sequence[str]) -> list[torch.Tensor]:
+        """Token states of the last layer, one [L, D] a sentence, special tokens included."""
+        ids = self.student.tokenizer(sentences)
+        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        out: list[torch.Tensor] = [torch.empty(0)] * len(ids)
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            states_NVLD = self.student.encode(self._pad([ids[row] for row in rows]), views=1, states=True).states_NVLD
+            for row, states_LD in zip(rows, states_NVLD[:, 0].float().cpu(), strict=True):
+                out[row] = states_LD[: len(ids[row])].clone()
+        return out
+
     def _space(self, name: str) -> SpaceProvider:
         known = self.objective.spaces
         if name not in known:
@@ -73,6 +89,37 @@ class FrozenRun:
         ids_NL = torch.tensor([[*row, *[pad] * (width - len(row))] for row in ids], device=self.device)
         mask_NL = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids], device=self.device)
         return TokenBatch(ids_NL, mask_NL)
+
+
+@dataclass(frozen=True)
+class RunSpace:
+    """Implements `protocols.OpenSpace` for a run that is there: looked at in eval mode, in full precision, and left as it was.
+
+    `rows` gives an image teacher's rows of a corpus, for a space that projects those and not pictures.
+    """
+
+    run: FrozenRun
+    name: str
+    rows: Callable[[Corpus], torch.Tensor]
+
+    def text(self, sentences: Sequence[str]) -> Rows:
+        """[n, E] rows of sentences."""
+        with self._looking():
+            return self.run.encode_text(sentences, self.name).numpy()
+
+    def image(self, corpus: Corpus) -> Rows:
+        """[m, E] rows of the corpus's pictures."""
+        provider = self.run.objective.spaces[self.name]
+        edge = int(getattr(provider, "needs_pixels", 0) or 0)
+        given = pixel_store(corpus, edge) if edge else self.rows(corpus)
+        with self._looking():
+            parts = [provider.project_image(part.to(self.run.device)).float().cpu() for part in torch.split(given, _BATCH)]
+        return torch.cat(parts).numpy()
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        with forked_rng(), eval_mode(self.run.student), eval_mode(self.run.objective), torch.inference_mode():
+            yield
 
 
 def open_run(folder: Path, workshop: Workshop) -> FrozenRun:

@@ -77,7 +77,26 @@ class Workshop:
     # -------------------------------------------------------------- teachers
     def bank(self, config: Config, label: str, corpus: Corpus, trained: OpenRun, progress: Progress | None) -> TeacherBank:
         """The teachers a stream's losses look at, with the sides they look at."""
-        sides = self._sides(config, label)
+        return self._bank(config, self._sides(config, label), corpus, (trained, progress))
+
+    def pictures(self, config: Config, name: str, corpus: Corpus, trained: OpenRun) -> torch.Tensor:
+        """One image teacher's rows of all pictures of a corpus, [n, E]; stored like those of a stream."""
+        sides: dict[str, set[Side]] = {}
+        self._ask(config, name, "image", sides)
+        every = torch.arange(len(corpus.images or ()), device=self.device)
+        rows = self._bank(config, sides, corpus, (trained, None)).gather(every, every)[name].image_NE
+        if rows is None:
+            raise SuiteError(f"teachers.{name}: has no image side")
+        return rows
+
+    def image_teacher(self, loss: Mapping[str, Any]) -> str | None:
+        """The image teacher a loss of a config names; None where it names none."""
+        found = self.plugins.catalogue.get("loss", loss["name"])
+        named = (name for _, ref, name in references(found, loss["options"]) if ref.section == "teachers" and ref.side == "image")
+        return next(named, None)
+
+    def _bank(self, config: Config, sides: Mapping[str, set[Side]], corpus: Corpus, asking: tuple[OpenRun, Progress | None]) -> TeacherBank:
+        trained, progress = asking
         parts = {name: self._parts_of(config["teachers"][name]) for name in sides}
         combined = {name: names for name, names in parts.items() if names}
         stored = {}
@@ -91,20 +110,19 @@ class Workshop:
     def _sides(self, config: Config, stream: str) -> dict[str, set[Side]]:
         """Which side of which teacher the losses active on a stream refer to; a blend hands its sides to its parts."""
         out: dict[str, set[Side]] = {}
-
-        def ask(name: str, side: Side) -> None:
-            out.setdefault(name, set()).add(side)
-            for inner in self._parts_of(config["teachers"][name]):
-                ask(inner, side)
-
         for loss in config["losses"].values():
             if loss["on"] is not None and stream not in loss["on"]:
                 continue
             found = self.plugins.catalogue.get("loss", loss["name"])
             for _, ref, name in references(found, loss["options"]):
                 if ref.section == "teachers":
-                    ask(name, ref.side or "text")
+                    self._ask(config, name, ref.side or "text", out)
         return out
+
+    def _ask(self, config: Config, name: str, side: Side, sides: dict[str, set[Side]]) -> None:
+        sides.setdefault(name, set()).add(side)
+        for inner in self._parts_of(config["teachers"][name]):
+            self._ask(config, inner, side, sides)
 
     def _parts_of(self, entry: Mapping[str, Any]) -> tuple[str, ...]:
         found = self.plugins.catalogue.get("teacher", entry["name"])

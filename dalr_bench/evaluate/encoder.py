@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dalr_bench.errors import TrainingError
+from dalr_bench.errors import SuiteError, TrainingError
 from dalr_bench.evaluate.token_cache import TokenIds, tokenize
 from dalr_bench.evaluate.untouched import eval_mode, forked_rng
-from dalr_bench.protocols import Backbone, SpaceProvider
-from dalr_bench.types import TokenBatch
+from dalr_bench.protocols import Backbone, OpenSpace
+from dalr_bench.types import Corpus, TokenBatch
 
 Precision = Literal["fp32", "bf16"]
 
@@ -58,13 +58,15 @@ class EncodeOptions:
     silently.
 
     `budget`: tokens of one batch (None: by device). `cache`: the folder of token ids (None: nothing is kept).
+    `spaces` and `pictures` are the joint spaces and the image teachers of the run the backbone belongs to.
     """
 
     precision: Precision = "fp32"
     budget: int | None = None
     cache: Path | None = None
     progress: Progress | None = None
-    spaces: Mapping[str, SpaceProvider] = field(default_factory=dict)
+    spaces: Mapping[str, OpenSpace] = field(default_factory=dict)
+    pictures: Callable[[str, Corpus], NDArray[np.float32]] | None = None
 
 
 class OnePass:
@@ -84,7 +86,7 @@ class OnePass:
         self._index: dict[str, int] = {}
         self._declared: dict[str, None] = {}
         self._rows_ND = np.zeros((0, backbone.dim), np.float32)
-        self.spaces: Mapping[str, SpaceProvider] = self._options.spaces
+        self.spaces: Mapping[str, OpenSpace] = self._options.spaces
         self.seconds = {"tokenize": 0.0, "encode": 0.0}
         self.tokens = 0
         self.protocol: Mapping[str, Any] = {
@@ -121,6 +123,12 @@ class OnePass:
         self.prepare()
         places = np.fromiter((self._index[text] for text in sentences), np.int64, len(sentences))
         return self._rows_ND[places]
+
+    def pictures(self, teacher: str, corpus: Corpus) -> NDArray[np.float32]:
+        """An image teacher's rows of a corpus's pictures, [m, E]. Raises SuiteError where no run with teachers is scored."""
+        if self._options.pictures is None:
+            raise SuiteError(f"there is no run here, and so no image teacher '{teacher}' to ask for its rows")
+        return self._options.pictures(teacher, corpus)
 
     def _add(self, sentences: list[str]) -> None:
         start = time.perf_counter()
