@@ -1,4 +1,7 @@
-"""Students from Hugging Face: any pretrained encoder, or a small BERT from scratch."""
+"""Students from Hugging Face: any pretrained encoder, or a small BERT from scratch.
+
+Source: princeton-nlp/SimCSE@49fa580: its training head (simcse/models.py, MLPLayer) and poolers (evaluation.py:119-138).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _Count = Annotated[int, Field(ge=1)]
 def hf(
     model: str | None = None,
     pooling: Pooling = "cls_before_pooler",
-    head: Literal["mlp", "none"] = "mlp",
+    head: Literal["mlp", "batchnorm", "none"] = "mlp",
     keep_head: bool = False,
     normalize: bool = False,
     max_length: Annotated[int, Field(ge=3)] = 32,
@@ -50,8 +53,8 @@ def hf(
 
     `pooling`: `cls` (the model's own pooler, tanh(W h + b)), `cls_before_pooler`, `mean`, `first_last`,
     `embeddings_last`, `top2` (princeton-nlp/SimCSE@49fa580:evaluation.py:119-138). `head: mlp` is SimCSE's Linear+Tanh
-    on the pooled row; losses see both sides of it, evaluation only the side before it unless `keep_head`. `max_length`
-    counts ids, special ones included. Dropouts left out are the checkpoint's own; from scratch hidden .1, attention 0
+    on the pooled row, `batchnorm` DiffCSE's two layers (voidism/DiffCSE@f724b2c:diffcse/models.py:35-50); losses see
+    both sides of it, evaluation only the side before it unless `keep_head` (an mlp). `max_length` counts ids, special ones included. Dropouts left out are the checkpoint's own; from scratch hidden .1, attention 0
     (enough for SimCSE's two views, and a fifth cheaper on a CPU). `lora_rank` trains low-rank updates of every linear
     layer (peft) and freezes the rest.
 
@@ -66,8 +69,8 @@ def hf(
     from dalr_bench_plugins.networks.pretrained import Checkpoint, open_encoder, weights_fingerprint
     from dalr_bench_plugins.networks.vocabulary import TextTokenizer
 
-    if keep_head and head == "none":
-        raise SuiteError("`keep_head: true` needs `head: mlp`: there is no head to keep")
+    if keep_head and head != "mlp":
+        raise SuiteError("`keep_head: true` needs `head: mlp`: there is no head to keep, or one of another form")
     dropouts = {"hidden_dropout": hidden_dropout, "attention_dropout": attention_dropout}
     given = {name: value for name, value in dropouts.items() if value is not None}
     if model is None:

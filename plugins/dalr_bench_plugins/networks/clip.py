@@ -139,7 +139,7 @@ def _allowed(path: Path, weights: ClipWeights) -> Path:
 @contextmanager
 def _explained(weights: ClipWeights) -> Iterator[None]:
     """One line for a user; open_clip's own remarks on random weights are what was asked for, and are left out."""
-    import pickle
+    from pickle import UnpicklingError
 
     from safetensors import SafetensorError
 
@@ -149,7 +149,7 @@ def _explained(weights: ClipWeights) -> Iterator[None]:
         yield
     except SafetensorError as error:
         raise DataError(Fault(f"the weights file is cut or damaged ({error})", file=name)) from error
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise DataError(Fault("this pickle holds more than weights: it is not opened", file=name)) from error
     except (OSError, ValueError, KeyError, RuntimeError, EOFError, ImportError) as error:
         fetch = "could not be fetched: run `dalr-bench prefetch SUITE` where there is a network, or name a local file"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -118,7 +118,7 @@ def explained(checkpoint: Checkpoint) -> Iterator[None]:
         yield
     except SafetensorError as error:
         raise DataError(Fault(f"the weights file is cut or damaged ({error})", file=checkpoint.model)) from error
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         fault = Fault("this pickle holds more than weights: it is not opened", file=checkpoint.model)
         raise DataError(fault) from error
     except (OSError, ValueError, KeyError, RuntimeError) as error:

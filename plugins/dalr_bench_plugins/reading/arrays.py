@@ -18,7 +18,7 @@ FORMS = (".safetensors", ".npz", ".h5", ".hdf5")
 
 
 def read_array(path: Path, name: str) -> np.ndarray[Any, Any]:
-    """One array of a file, [n, width], float32. Raises DataError: no such file, form or array, a cut file, a pickle."""
+    """One array of a file, [n, width], float32. Raises DataError: no such file, form or array; cut; pickled."""
     import numpy as np
 
     with _opened(path) as arrays:

@@ -1,4 +1,7 @@
-"""An image-text teacher through transformers: CLIP and SigLIP."""
+"""An image-text teacher through transformers: CLIP and SigLIP.
+
+Source: transformers 5, `get_text_features` and `get_image_features` of CLIPModel and SiglipModel.
+"""
 
 from __future__ import annotations
 

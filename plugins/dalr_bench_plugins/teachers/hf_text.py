@@ -1,4 +1,8 @@
-"""A frozen text encoder from Hugging Face."""
+"""A frozen text encoder from Hugging Face.
+
+Source: the sentence teachers of RankCSE and DALR (Hekang001/DALR@c53e1fc:src/teachers.py:8), each with its own
+tokenizer and pooling, where DALR gives them the student's ids (src/model_modified.py:659-678).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An image-text teacher through open_clip."""
+"""An image-text teacher through open_clip.
+
+Source: mlfoundations/open_clip@89fb801; KDMCSE and DALR read ViT-L/14 (duyngtr16061999/KDMCSE@33270bc:preprocess.py).
+"""
 
 from __future__ import annotations
 

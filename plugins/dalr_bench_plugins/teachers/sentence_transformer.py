@@ -1,4 +1,7 @@
-"""A frozen sentence-transformers model, with its own pooling and modules."""
+"""A frozen sentence-transformers model, with its own pooling and modules.
+
+Source: sentence-transformers 6, `SentenceTransformer.encode`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A teacher whose rows somebody computed before."""
+"""A teacher whose rows somebody computed before.
+
+Source: the feature files of uds-lsv/MCSE@3031426 and duyngtr16061999/KDMCSE@33270bc.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class StoredRows:
     and `image`. `rows: first` allows a corpus that reads only the first photos or sentences (a `limit`); otherwise
     counts must agree.
 
-    Raises DataError: a missing or cut file, an array it does not hold, a count that differs, a pickle.
+    Raises DataError: a missing or cut file, an array it does not hold, a count that differs, pickled objects.
     """
 
     def __init__(
