@@ -40,8 +40,8 @@ def evaluate(
     """Score `subject` with every evaluator, by name and in order.
 
     `done` holds what an earlier, interrupted call left (those are not run again); `finished` is told each new result
-    as it is there. `seconds` of an evaluator exclude the encoding, which is counted once under the subject's own
-    parts.
+    as it is there. `seconds` of an evaluator stand under its name, or the one in its `timed_as`, and exclude the
+    encoding, which is counted once under the subject's own parts.
     """
     results = dict(done or {})
     waiting = {name: evaluator for name, evaluator in evaluators.items() if name not in results}
@@ -54,7 +54,7 @@ def evaluate(
             before, start = sum(subject.seconds.values()), time.perf_counter()
             results[name] = evaluator.evaluate(subject)
             encoding = sum(subject.seconds.values()) - before
-            seconds[name] = time.perf_counter() - start - encoding
+            seconds[getattr(evaluator, "timed_as", name)] = time.perf_counter() - start - encoding
             if finished is not None:
                 finished(name, results[name])
     ordered = [results[name] for name in evaluators]

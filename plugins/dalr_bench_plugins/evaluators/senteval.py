@@ -38,6 +38,8 @@ class SentEval:
     Source: princeton-nlp/SimCSE@49fa580:evaluation.py and SentEval/senteval/.
     """
 
+    timed_as = "probe"
+
     def __init__(
         self,
         tasks: list[Task] | None = None,

@@ -8,7 +8,7 @@ from typing import Any
 from dalr_bench import Subject
 
 # Who was scored is the row's name, not its protocol.
-_IDENTITY = frozenset({"model", "name", "revision", "path"})
+_IDENTITY = frozenset({"model", "name", "revision", "path", "weights"})
 
 
 def signature(kind: str, subject: Subject, facts: Mapping[str, Any]) -> str:
