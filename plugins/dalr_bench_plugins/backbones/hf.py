@@ -1,6 +1,6 @@
 """Students from Hugging Face: any pretrained encoder, or a small BERT from scratch.
 
-Source: princeton-nlp/SimCSE@49fa580: its training head (simcse/models.py, MLPLayer) and poolers (evaluation.py:119-138).
+Source: princeton-nlp/SimCSE@49fa580: training head (simcse/models.py, MLPLayer), poolers (evaluation.py:119-138).
 """
 
 from __future__ import annotations
@@ -54,9 +54,10 @@ def hf(
     `pooling`: `cls` (the model's own pooler, tanh(W h + b)), `cls_before_pooler`, `mean`, `first_last`,
     `embeddings_last`, `top2` (princeton-nlp/SimCSE@49fa580:evaluation.py:119-138). `head: mlp` is SimCSE's Linear+Tanh
     on the pooled row, `batchnorm` DiffCSE's two layers (voidism/DiffCSE@f724b2c:diffcse/models.py:35-50); losses see
-    both sides of it, evaluation only the side before it unless `keep_head` (an mlp). `max_length` counts ids, special ones included. Dropouts left out are the checkpoint's own; from scratch hidden .1, attention 0
-    (enough for SimCSE's two views, and a fifth cheaper on a CPU). `lora_rank` trains low-rank updates of every linear
-    layer (peft) and freezes the rest.
+    both sides of it, evaluation only the side before it unless `keep_head` (an mlp). `max_length` counts ids, special
+    ones included. Dropouts left out are the checkpoint's own; from scratch hidden .1, attention 0 (enough for SimCSE's
+    two views, and a fifth cheaper on a CPU). `lora_rank` trains low-rank updates of every linear layer (peft) and
+    freezes the rest.
 
     From scratch: `layers`, `hidden`, `heads`, `feed_forward`, `max_positions` shape a BertConfig. The tokenizer is
     word-level over the streams' closed vocabulary where they have one, else WordPiece learned from their sentences

@@ -14,6 +14,7 @@ from dalr_bench import DataError, PluginError, SuiteError, TokenBatch, TrainingE
 from dalr_bench.plugin.manager import load
 from dalr_bench.types import Part
 from dalr_bench_plugins.backbones.hf import hf
+from dalr_bench_plugins.networks.encoder import MLPHead
 from tiny_models import SENTENCES, WORDS, text_folder
 
 FAMILIES = ["Bert", "Roberta", "DistilBert", "MPNet", "ModernBert"]
@@ -108,7 +109,7 @@ def test_views_differ_by_dropout_alone() -> None:
 
 def test_head_is_a_tanh_layer_of_its_own_and_trains_only() -> None:
     head = hf(hidden=16, vocabulary=WORDS).head
-    assert head is not None
+    assert isinstance(head, MLPHead)
     rows = torch.randn(3, 16)
     weight, bias = head.linear.weight.detach(), head.linear.bias.detach()
     by_hand = [[torch.tanh((row * weight[i]).sum() + bias[i]).item() for i in range(16)] for row in rows]
