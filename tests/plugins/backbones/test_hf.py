@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_models import SENTENCES, WORDS, text_folder
 
 from dalr_bench import DataError, PluginError, SuiteError, TokenBatch, TrainingError
 from dalr_bench.plugin.manager import load
 from dalr_bench.types import Part
 from dalr_bench_plugins.backbones.hf import hf
 from dalr_bench_plugins.networks.encoder import MLPHead
-from tiny_models import SENTENCES, WORDS, text_folder
 
 FAMILIES = ["Bert", "Roberta", "DistilBert", "MPNet", "ModernBert"]
 
