@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_models import malicious_pickle, text_folder
 
 from dalr_bench import DataError
 from dalr_bench_plugins.networks.pretrained import Checkpoint, digest_of_files, open_encoder, weights_fingerprint
-from tiny_models import malicious_pickle, text_folder
 
 
 def test_half_precision_weights_become_float32(tmp_path: Path) -> None:
