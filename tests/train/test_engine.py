@@ -183,3 +183,16 @@ def test_warm_up_rises_then_falls_to_zero() -> None:
 
 def test_seeds_differ_by_purpose() -> None:
     assert len({derive(s, name, k) for s in range(5) for name in ("step", "loss") for k in range(50)}) == 500
+
+
+def test_columns_are_further_views_in_order() -> None:
+    made = engine(spread())
+    stream = made.streams["text"]
+    other = DeviceTokens(TokenStore(np.arange(ROWS, dtype=np.int32), np.arange(ROWS + 1), 0), torch.device("cpu"))
+    made.streams = {"text": Stream(stream.tokens, stream.teachers, columns=[other, stream.tokens])}
+    made.student.eval()
+    batch = made.batch(0)
+    encoding = made.encode(batch)
+    assert encoding.pooled_NVD.shape == (6, 3, Bag.dim)
+    assert torch.equal(encoding.pooled_NVD[:, 0], encoding.pooled_NVD[:, 2])
+    assert torch.equal(encoding.projected_NVD[:, 1], made.student.words(batch.rows_N))

@@ -68,12 +68,13 @@ CHANGES: list[dict[str, Any]] = [
     {"skew": 0.5},
     {"max_words": 14},
     {"picture": 32},
+    {"siblings": True},
 ]
 
 
 def test_whatever_decides_the_content_moves_the_fingerprint() -> None:
     prints = [loaded().fingerprint, *(loaded(**change).fingerprint for change in CHANGES)]
-    assert len(set(prints)) == len(prints) == 15
+    assert len(set(prints)) == len(prints) == 16
 
 
 def test_every_option_has_such_a_change(catalogue: Catalogue) -> None:
@@ -113,3 +114,20 @@ def test_fresh_scenes_of_the_same_world_are_new() -> None:
     one, two = loaded(scenes=200), loaded(scenes=200, seed=1)
     shared = len(set(one.sentences) & set(two.sentences)) / len(set(one.sentences))
     assert shared < 0.05
+
+
+def test_siblings_are_the_next_caption_of_the_same_picture() -> None:
+    corpus = loaded(siblings=True)
+    assert corpus.image_of is not None
+    positives = corpus.columns["positive"]
+    assert len(positives) == len(corpus.sentences)
+    for row, positive in enumerate(positives):
+        family = [other for other, picture in enumerate(corpus.image_of) if picture == corpus.image_of[row]]
+        following = family[(family.index(row) + 1) % len(family)]
+        assert positive == corpus.sentences[following]
+    assert list(corpus.sentences) == list(loaded().sentences)
+
+
+def test_one_caption_has_no_sibling() -> None:
+    with pytest.raises(SuiteError, match="two captions"):
+        loaded(siblings=True, captions=1)
