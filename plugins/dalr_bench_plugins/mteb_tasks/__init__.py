@@ -1,0 +1,1 @@
+"""What the `mteb` evaluator hands to the mteb library and gets back. Not components."""
