@@ -78,7 +78,7 @@ def command(
     queue = _queue(plan, todo, folder, fail_fast)
     _execute(queue, _executor(plugins, executor, jobs, device, queue), console)
     _print_table(folder)
-    return _close(console, queue)
+    return _close(console, queue, folder)
 
 
 def prepare(plan: Plan, whole: Plan, folder: Path) -> list[Run]:
@@ -167,14 +167,18 @@ def _print_table(folder: Path) -> None:
     click.echo(terminal(build(found.summary, found.records, Request()), width, styled), nl=False)
 
 
-def _close(console: Console, queue: TaskQueue) -> int:
-    """Say what did not finish; 1 if anything did not."""
+def _close(console: Console, queue: TaskQueue, folder: Path) -> int:
+    """Say what did not finish. 1 if anything did not; where nothing did and all failures are of one kind, that kind's code."""
     from dalr_bench.errors import EXIT_DONE, EXIT_SOME_FAILED
+    from dalr_bench.record.store import read_record
 
-    bad = [(run, status) for run, status in queue.status.items() if status != "done"]
+    bad = {run: status for run, status in queue.status.items() if status != "done"}
     if not bad:
         return EXIT_DONE
-    counts = {status: sum(s == status for _, s in bad) for _, status in bad}
+    counts = {status: list(bad.values()).count(status) for status in bad.values()}
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    console.print(f"{told} of {len(queue)} runs; run the same command again to retry", markup=False, highlight=False, soft_wrap=True)
-    return EXIT_SOME_FAILED
+    line = f"{told} of {len(queue)} runs; run the same command again to retry"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    records = [read_record(folder / run) for run, status in bad.items() if status == "failed"]
+    kinds = {int(record.extra.get("exit_code", EXIT_SOME_FAILED)) if record else EXIT_SOME_FAILED for record in records}
+    return kinds.pop() if len(bad) == len(queue) and len(kinds) == 1 else EXIT_SOME_FAILED

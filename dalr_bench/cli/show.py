@@ -114,7 +114,8 @@ class Bars:
             if run in self._runs:
                 self._progress.remove_task(self._runs.pop(run))
             if event["status"] != "done":
-                self.console.print(f"[red]{event['status']}[/red] {escape(run)}: {escape(str(event['error']))}")
+                told = f"[red]{event['status']}[/red] {escape(run)}: {escape(str(event['error']))}"
+                self.console.print(told, highlight=False)
         else:
             if run not in self._runs:
                 self._runs[run] = self._progress.add_task(escape(run), total=1.0, at="")

@@ -173,3 +173,41 @@ def test_an_unknown_executor_names_the_known_ones(tmp_path: Path, capsys: pytest
     code, _, err = call(capsys, "run", TINY, "--results", tmp_path, "--executor", "clould")
     assert code == 3
     assert "Known: inline, local" in err
+
+
+SMALL = """suite: small
+seeds: [0]
+base:
+  backbone: {name: hf, layers: 1, hidden: 16, heads: 2, feed_forward: 16, vocabulary_size: 300}
+  streams: {text: %s}
+  losses: {info: {name: infonce}}
+  train: {steps: 2, batch: 2, lr: %s}
+  evaluate: []
+ablate: {baseline: {}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "files", "lr", "code", "message"),
+    [
+        ("{name: lines, path: empty.txt}", {"empty.txt": ""}, "1e-3", 4, "empty.txt"),
+        ("{name: lines, path: gap.txt}", {"gap.txt": "one\n\ntwo\n"}, "1e-3", 4, "gap.txt:2"),
+        ("{name: captions, root: album}", {"album/captions.jsonl": '{"image": "gone.jpg", "captions": ["a dog"]}\n'}, "1e-3", 4, "gone.jpg"),
+        ("{name: lines, path: fine.txt}", {"fine.txt": "one\ntwo\nthree\nfour\n"}, "1e30", 5, "not finite"),
+    ],
+    ids=["empty file", "blank line", "caption without its photo", "diverged"],
+)
+def test_what_stops_every_run_gives_its_own_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, files: dict[str, str], lr: str, code: int, message: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    suite = tmp_path / "small.yaml"
+    suite.write_text(SMALL % (source, lr))
+    got, out, err = call(capsys, "run", suite, "--results", tmp_path / "results", "--executor", "inline")
+    assert (got, message in err) == (code, True), err
+    assert "Traceback" not in err + out
+    (record,) = records(tmp_path / "results").values()
+    assert record["status"] == "failed"
+    assert record["exit_code"] == code
