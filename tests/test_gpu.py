@@ -1,0 +1,72 @@
+"""What only a CUDA device can show. `nox -s gpu_tests`; every test skips where there is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dalr_bench.cli.main import main
+
+TINY = Path(__file__).parent / "suites" / "tiny.yaml"
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+
+
+def run(results: Path, *extra: str) -> dict[str, dict[str, Any]]:
+    with pytest.raises(SystemExit) as left:
+        main(["run", str(TINY), "--results", str(results), "--executor", "inline", *extra])
+    assert left.value.code == 0
+    return {path.parent.name: json.loads(path.read_text()) for path in results.glob("tiny/*/record.json")}
+
+
+def losses(results: Path) -> dict[str, list[float]]:
+    return {path.parent.name: [json.loads(line)["loss"] for line in path.read_text().splitlines()] for path in results.glob("tiny/*/steps.jsonl")}
+
+
+def test_the_device_is_chosen_by_itself_and_recorded(tmp_path: Path) -> None:
+    records = run(tmp_path, "--only", "ranked", "--seed", "0")
+    assert {record["environment"]["device"].split(":")[0] for record in records.values()} == {"cuda"}
+    assert all("bf16" in score["protocol"] for record in records.values() for score in record["scores"])
+
+
+def test_fp32_on_cuda_follows_the_cpu(tmp_path: Path) -> None:
+    # Dropout draws differ between devices, so it is off; what is left is the order of sums.
+    still = ["--set", "train.precision=fp32", "--set", "backbone.hidden_dropout=0.0", "--only", "baseline", "--seed", "0"]
+    run(tmp_path / "cuda", *still, "--device", "cuda")
+    run(tmp_path / "cpu", *still, "--device", "cpu")
+    on_cuda, on_cpu = losses(tmp_path / "cuda"), losses(tmp_path / "cpu")
+    assert on_cuda.keys() == on_cpu.keys()
+    for name, curve in on_cuda.items():
+        assert curve == pytest.approx(on_cpu[name], rel=1e-3), name
+
+
+def test_a_seed_gives_the_same_scores_twice(tmp_path: Path) -> None:
+    first = run(tmp_path / "a", "--only", "ranked", "--seed", "0")
+    second = run(tmp_path / "b", "--only", "ranked", "--seed", "0")
+    for name, record in first.items():
+        assert [s["value"] for s in record["scores"]] == pytest.approx([s["value"] for s in second[name]["scores"]], abs=2e-3)
+
+
+def test_no_question_to_the_device_in_a_step(tmp_path: Path) -> None:
+    """torch itself refuses synchronising calls while a step runs."""
+    from tests.train.test_engine import engine, spread
+
+    made = engine(spread())
+    made.device = torch.device("cuda")
+    made.student.to("cuda")
+    made.objective.to("cuda")
+    stream = made.streams["text"]
+    for name in ("_ids", "_offsets"):
+        setattr(stream.tokens, name, getattr(stream.tokens, name).to("cuda"))
+    for resident in stream.teachers.stored.values():
+        assert resident.text is not None
+        resident.text = resident.text.to("cuda")
+    made.forward(0)[0].backward()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        made.forward(1)[0].backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
