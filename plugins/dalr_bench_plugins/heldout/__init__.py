@@ -1,0 +1,1 @@
+"""Captioned pictures nobody trained on, and what is known of them: what diagnostics look at."""
