@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 from typing import Any
 
@@ -68,6 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         result = entry.main(given, prog_name="dalr-bench", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
@@ -86,3 +88,8 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader of our output is gone (`| head`): not our fault, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    """A scheduler's SIGTERM leaves as Ctrl-C does: workers are ended, what was done is kept."""
+    raise KeyboardInterrupt

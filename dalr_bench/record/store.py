@@ -71,9 +71,11 @@ def state(folder: str | Path, record: Record | None = None) -> State:
     found = record or read_record(folder)
     if found is not None:
         return found.status
-    if _alive(Path(folder) / RUNNING):
+    mark = Path(folder) / RUNNING
+    if _alive(mark):
         return "running"
-    return "interrupted" if (Path(folder) / CONFIG).exists() else "missing"
+    # A config alone is a run that waits for its turn: `run` writes all of them before it starts the first.
+    return "interrupted" if mark.exists() else "missing"
 
 
 def _alive(mark: Path) -> bool:

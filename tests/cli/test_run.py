@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -211,3 +214,27 @@ def test_what_stops_every_run_gives_its_own_exit_code(
     (record,) = records(tmp_path / "results").values()
     assert record["status"] == "failed"
     assert record["exit_code"] == code
+
+
+def test_an_interrupt_keeps_what_was_done_and_leaves_nobody_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = ["--only", "baseline", "--seed", "0", "--set", "train.steps=100000"]
+    command = [sys.executable, "-m", "dalr_bench", "run", str(TINY), "--results", str(tmp_path), "--executor", "local", "--jobs", "1", *long]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stderr is not None
+    with process.stderr:
+        for line in process.stderr:
+            if "[1/2] done" in line:
+                break
+        else:
+            pytest.fail("no run finished")
+        process.terminate()
+        said = process.stderr.read()
+    assert process.wait(timeout=30) == 130
+    assert "interrupted: what was done is kept" in said
+    assert "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    assert {record["variant"] for record in records(tmp_path).values()} == {"picture teacher"}
+    code, _, err = call(capsys, "run", TINY, "--results", tmp_path, "--only", "baseline", "--seed", "0", "--executor", "inline")
+    assert code == 0
+    assert "1 done before" in err

@@ -30,7 +30,7 @@ def output(*arguments: str | Path) -> str:
 def test_the_whole_page(results: Path) -> None:
     begin(results / "teacher-one-0", {})
     begin(results / "teacher-one-1", {})
-    (results / "teacher-one-1" / "running.json").unlink()
+    (results / "teacher-one-1" / "running.json").write_text("{}")
     (results / "+CML-one-0" / "record.json").write_text("{")
     assert output(results) == (
         "pets: 22 runs: 11 done, 1 running, 1 failed, 1 interrupted, 1 damaged, 7 missing\n"
