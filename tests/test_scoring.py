@@ -74,7 +74,7 @@ def test_the_revision_follows_weights_and_reading(asked: Asked, catalogue: Catal
     subject = open_subject(asked, catalogue)
     other = open_subject(replace(asked, reading={"pooling": "cls_before_pooler"}), catalogue)
     changed = open_subject(asked, catalogue)
-    first = next(changed._backbone.parameters())  # type: ignore[attr-defined]
+    first = next(changed.backbone.parameters())  # type: ignore[attr-defined]
     first.data.view(-1)[0] += 1e-6
     assert len({subject.fingerprint, other.fingerprint, changed.fingerprint}) == 3
     assert subject.fingerprint == open_subject(asked, catalogue).fingerprint

@@ -83,11 +83,11 @@ def _asked(model: str, evaluators: str, settings: Sequence[str], given: Mapping[
         given["device"],
         given["precision"],
         reading=reading,
-        options=_options(settings),
+        options=parse_settings(settings),
     )
 
 
-def _options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
     """`sts.sick=all` → {"sts": {"sick": "all"}}; values are YAML."""
     from ruamel.yaml import YAML
 

@@ -80,7 +80,7 @@ class OnePass:
     """
 
     def __init__(self, backbone: Backbone, device: str = "cpu", options: EncodeOptions | None = None) -> None:
-        self._backbone = backbone
+        self.backbone = backbone
         self._device = torch.device(device)
         self._options = options or EncodeOptions()
         self._index: dict[str, int] = {}
@@ -100,7 +100,7 @@ class OnePass:
     def fingerprint(self) -> str:
         """sha256 of the weights as they are now and of the protocol (pooling, length, precision)."""
         digest = hashlib.sha256(json.dumps(dict(self.protocol), sort_keys=True, default=str).encode())
-        state = self._backbone.state_dict() if isinstance(self._backbone, torch.nn.Module) else {}
+        state = self.backbone.state_dict() if isinstance(self.backbone, torch.nn.Module) else {}
         for name, value in sorted(state.items()):
             digest.update(f"{name}|{value.dtype}|{tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
@@ -125,7 +125,9 @@ class OnePass:
         return self._rows_ND[places]
 
     def pictures(self, teacher: str, corpus: Corpus) -> NDArray[np.float32]:
-        """An image teacher's rows of a corpus's pictures, [m, E]. Raises SuiteError where no run with teachers is scored."""
+        """An image teacher's rows of a corpus's pictures, [m, E]. Raises SuiteError where no run with teachers is
+        scored.
+        """
         if self._options.pictures is None:
             raise SuiteError(f"there is no run here, and so no image teacher '{teacher}' to ask for its rows")
         return self._options.pictures(teacher, corpus)
@@ -133,10 +135,10 @@ class OnePass:
     def _add(self, sentences: list[str]) -> None:
         start = time.perf_counter()
         cache = self._options.cache / "sentences" if self._options.cache is not None else None
-        ids = tokenize(self._backbone.tokenizer, sentences, cache)
+        ids = tokenize(self.backbone.tokenizer, sentences, cache)
         middle = time.perf_counter()
         with ExitStack() as stack:
-            for guard in (forked_rng(), eval_mode(self._backbone), torch.inference_mode(), self._autocast()):
+            for guard in (forked_rng(), eval_mode(self.backbone), torch.inference_mode(), self._autocast()):
                 stack.enter_context(guard)
             rows_ND = self._encode_ids(ids)
         self.seconds["tokenize"] += middle - start
@@ -153,7 +155,7 @@ class OnePass:
 
     def _encode_ids(self, ids: TokenIds) -> NDArray[np.float32]:
         lengths = ids.lengths
-        out_ND = np.empty((len(lengths), self._backbone.dim), np.float32)
+        out_ND = np.empty((len(lengths), self.backbone.dim), np.float32)
         start, tokens, done = time.perf_counter(), 0, 0
         for rows in self._batches(lengths):
             length = int(lengths[rows[0]])
@@ -179,8 +181,8 @@ class OnePass:
     def _embed(self, ids_NL: NDArray[np.int64]) -> NDArray[np.float32]:
         empty = ids_NL.shape[1] == 0  # a tokenizer without special tokens, and a sentence without a known word
         if empty:
-            ids_NL = np.full((len(ids_NL), 1), self._backbone.tokenizer.pad_id, np.int64)
+            ids_NL = np.full((len(ids_NL), 1), self.backbone.tokenizer.pad_id, np.int64)
         ids = torch.from_numpy(ids_NL).to(self._device)
         mask = torch.zeros_like(ids) if empty else torch.ones_like(ids)
-        rows: NDArray[np.float32] = self._backbone.embed(TokenBatch(ids, mask)).float().cpu().numpy()
+        rows: NDArray[np.float32] = self.backbone.embed(TokenBatch(ids, mask)).float().cpu().numpy()
         return rows

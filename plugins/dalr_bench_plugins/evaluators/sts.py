@@ -38,6 +38,8 @@ class Sts:
     Source: princeton-nlp/SimCSE@49fa580:SentEval/senteval/sts.py.
     """
 
+    bench = "sts"
+
     def __init__(
         self,
         sets: list[SetName] | None = None,

@@ -31,9 +31,12 @@ class Probed:
 
 
 def solver(name: str) -> Solver:
-    """`exact`: the compiled kernel, or torch where nothing can be compiled; `batched`: shared minibatches."""
-    from dalr_bench_plugins.senteval import native, portable, shared
+    """`exact`: the compiled kernel, or torch where nothing can be compiled; `batched`: shared minibatches;
+    `serial`: one after another."""
+    from dalr_bench_plugins.senteval import native, portable, serial, shared
 
+    if name == "serial":
+        return serial.solve
     exact = native.solve if native.library() is not None else portable.solve
     return shared.Shared(exact) if name == "batched" else exact
 

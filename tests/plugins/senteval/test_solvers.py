@@ -13,9 +13,10 @@ import serial_reference as serial
 import torch
 
 from dalr_bench_plugins.senteval import native, portable, shared
+from dalr_bench_plugins.senteval import serial as one_after_another
 from dalr_bench_plugins.senteval.recipe import MODES, Examples, Fit, Recipe, Solution, hold_out, orders, start
 
-SOLVERS = {"native": native.solve, "portable": portable.solve}
+SOLVERS = {"native": native.solve, "portable": portable.solve, "serial": one_after_another.solve}
 Solve = Callable[[Examples, Sequence[Fit], Recipe], list[Solution]]
 
 

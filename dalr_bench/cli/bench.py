@@ -1,0 +1,85 @@
+"""`dalr-bench bench`: our side and the plain one, in one run on this machine: times, ratio, difference of the scores.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from dalr_bench.benching import Bench
+
+
+@click.group("bench", epilog="Example: dalr-bench bench transfer MODEL --data DATA --tasks MRPC")
+def command() -> None:
+    """Time this project against the plain way to the same numbers."""
+
+
+def _evaluation(name: str, summary: str, example: str) -> click.Command:
+    """A subcommand that times an evaluator's benchmark of that name."""
+
+    @click.argument("model")
+    @click.option("--data", metavar="DIR", help="Evaluation data (or DALR_BENCH_DATA).")
+    @click.option("--tasks", multiple=True, metavar="NAME", help="Only these tasks.")
+    @click.option("--set", "settings", multiple=True, metavar="EVALUATOR.OPTION=VALUE", help="Options, e.g. mode=fast.")
+    @click.option(
+        "--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="Both sides in turn, so often."
+    )
+    @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of both sides.")
+    @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True)
+    @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+    def run(model: str, settings: tuple[str, ...], rounds: int, threads: int, as_json: bool, **given: Any) -> None:
+        import torch
+
+        from dalr_bench.benching import bench
+        from dalr_bench.cli.score import parse_settings
+        from dalr_bench.plugin.manager import load
+        from dalr_bench.scoring import Asked
+
+        torch.set_num_threads(threads)
+        options = parse_settings(settings)
+        asked = Asked(model, list(options), given["tasks"], given["data"], given["device"], options=options)
+        _report(bench(name, asked, load().catalogue, rounds), threads, as_json)
+
+    run.__doc__ = summary
+    return click.command(name, epilog=f"Example: {example}")(run)
+
+
+def _report(found: Bench, threads: int, as_json: bool) -> None:
+    from statistics import median
+
+    document = {
+        "bench": found.name,
+        "threads": threads,
+        "cpu_seconds": {"ours": list(found.ours), found.other_side: list(found.other)},
+        "ratio": found.ratio,
+        "largest_difference": found.difference,
+        "scores_compared": found.scores,
+    }
+    if as_json:
+        import json
+
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(f"{found.name}, {threads} thread(s), CPU seconds, median of {len(found.ours)} round(s)")
+    click.echo(f"  ours                 {median(found.ours):10.2f}")
+    click.echo(f"  {found.other_side:<20} {median(found.other):10.2f}")
+    click.echo(f"  ratio                {found.ratio:10.2f}")
+    click.echo(f"  largest difference   {100 * found.difference:10.4f} (x100, of {found.scores} scores)")
+
+
+command.add_command(
+    _evaluation(
+        "sts",
+        "Encode every sentence once, against set by set in padded batches.",
+        "dalr-bench bench sts MODEL --data DATA",
+    )
+)
+command.add_command(
+    _evaluation(
+        "transfer",
+        "Fit the transfer classifiers together, against one after another.",
+        "dalr-bench bench transfer MODEL --data DATA --tasks MRPC",
+    )
+)
