@@ -5,6 +5,7 @@ from dalr_bench.imports import repair_torchvision
 from dalr_bench.plugin.spec import hookimpl
 from dalr_bench.protocols import OpenRun, OpenSpace, PictureSubject, Queue, Report, SpaceProvider, Subject, TrainedRun
 from dalr_bench.types import (
+    MODEL_FILES,
     Batch,
     Corpus,
     DataPath,
@@ -16,6 +17,7 @@ from dalr_bench.types import (
     LossOutput,
     Part,
     Predictions,
+    Requirement,
     Score,
     SpaceName,
     Task,
@@ -33,6 +35,7 @@ repair_torchvision()
 
 __version__ = "0.1.0"
 __all__ = [
+    "MODEL_FILES",
     "Batch",
     "Corpus",
     "DataError",
@@ -52,6 +55,7 @@ __all__ = [
     "Predictions",
     "Queue",
     "Report",
+    "Requirement",
     "Score",
     "SpaceName",
     "SpaceProvider",

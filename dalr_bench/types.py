@@ -54,6 +54,26 @@ class Part:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+# Files of a hub model that are read: weights without pickles, configurations, tokenizers.
+MODEL_FILES = ("*.safetensors", "*.json", "*.txt", "*.model")
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """Something from outside that a component reads, as its static method `requires(options)` lists it for `prefetch`.
+
+    `name`: of a model the hub id, folder, file or `package:NAME`; of data and features a path. `how` tells a person how
+    to come by it where it cannot be fetched. `patterns` are the files wanted of a hub model, at `revision`. Options that
+    are a `DataPath` need no word: they are listed anyhow, with `how` where a requirement of that name gives it.
+    """
+
+    kind: Literal["model", "data", "features"]
+    name: str
+    how: str = ""
+    patterns: tuple[str, ...] = MODEL_FILES
+    revision: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One cell of the grid: everything that decides its numbers. `id` is a readable name plus the hash of `config`."""

@@ -15,6 +15,7 @@ from pydantic import Field
 from dalr_bench import SuiteError, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.networks.pooling import Pooling
+from dalr_bench_plugins.networks.requirements import model_requirement
 
 if TYPE_CHECKING:
     from dalr_bench_plugins.networks.encoder import SentenceEncoder
@@ -152,6 +153,10 @@ def _with_lora(encoder: Any, rank: int, alpha: float, dropout: float) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that transformers is leaving
         return peft.get_peft_model(encoder, config)
+
+
+# A function says by an attribute what a class says by a static method.
+vars(hf)["requires"] = model_requirement
 
 
 @hookimpl

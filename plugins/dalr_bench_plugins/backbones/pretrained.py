@@ -13,6 +13,7 @@ from dalr_bench import DataError, Fault, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.backbones.hf import hf
 from dalr_bench_plugins.networks.pooling import Pooling
+from dalr_bench_plugins.networks.requirements import model_requirement
 
 if TYPE_CHECKING:
     from dalr_bench_plugins.networks.encoder import SentenceEncoder
@@ -99,6 +100,10 @@ def _json(checkpoint: Any, name: str) -> Any:
         return json.loads(found.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DataError(Fault(f"is not JSON ({error})", file=str(found))) from error
+
+
+# A function says by an attribute what a class says by a static method.
+vars(pretrained)["requires"] = model_requirement
 
 
 @hookimpl

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from dalr_bench import DataPath, Evaluation, Predictions, Score, Subject, SuiteError, hookimpl
+from dalr_bench import DataPath, Evaluation, Predictions, Requirement, Score, Subject, SuiteError, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.heldout.gallery import SEEDS, FreshScenes, Gallery, Integers, captioned, fresh
 from dalr_bench_plugins.heldout.likeness import Likeness, Reference, cosine_likeness, known_likeness
 from dalr_bench_plugins.networks.pooling import Pooling
+from dalr_bench_plugins.networks.requirements import model_requirement
 from dalr_bench_plugins.senteval.protocol import signature
 
 TASK = "Divergence"
@@ -74,6 +75,11 @@ class Divergence:
             if root is None
             else captioned(root, None, keep, looking=False)
         )
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """The sentence model that stands in for meaning."""
+        return model_requirement(options, "reference")
 
     @cached_property
     def likeness(self) -> Likeness:

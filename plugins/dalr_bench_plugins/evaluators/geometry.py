@@ -4,7 +4,7 @@ STS-B's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dalr_bench import DataError, DataPath, Evaluation, Score, Subject, hookimpl
+from dalr_bench import DataError, DataPath, Evaluation, Requirement, Score, Subject, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.senteval.files import find_tree
 from dalr_bench_plugins.senteval.pairs import load_stsb
 from dalr_bench_plugins.senteval.protocol import signature
+from dalr_bench_plugins.senteval.requirements import set_requirements
 
 Rows = NDArray[np.float64]
 
@@ -57,6 +58,11 @@ class Geometry:
         self.close = gold > threshold if strictly else gold >= threshold
         if not self.close.any():
             raise DataError(f"geometry: no pair of STS-B {split} has gold {self._sign} {threshold}")
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """STS-B."""
+        return set_requirements(options, ["STS-B"])
 
     @property
     def _sign(self) -> str:

@@ -107,7 +107,8 @@ class Misalignment:
         if self.gallery.known:
             ceiling = explained(known_likeness(self.gallery.meanings)(*self.pairs), v)
             said = self._said()
-            scores += [score(f"{TASK}/ceiling", "r2", ceiling), score(f"{TASK}/said", "share", float(said.mean()), len(said))]
+            share = score(f"{TASK}/said", "share", float(said.mean()), len(said))
+            scores += [score(f"{TASK}/ceiling", "r2", ceiling), share]
         return Evaluation(scores, [Predictions(TASK, s, v)])
 
     def _pictures(self, subject: Subject) -> Floats:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dalr_bench import DataError, DataPath, Evaluation, Predictions, Score, Subject, hookimpl
+from dalr_bench import DataError, DataPath, Evaluation, Predictions, Requirement, Score, Subject, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.senteval.classes import LOADERS, PROBING, ClassSet, Labelled, load_probing, texts
 from dalr_bench_plugins.senteval.files import find_tree
 from dalr_bench_plugins.senteval.protocol import signature
 from dalr_bench_plugins.senteval.recipe import MODES, Examples, Rows
+from dalr_bench_plugins.senteval.requirements import set_requirements
 
 if TYPE_CHECKING:
     from dalr_bench_plugins.senteval.probe import Probed
@@ -68,6 +69,13 @@ class SentEval:
             raise DataError(
                 f"none of the asked sets is under '{folder}': {', '.join(self.missing) or 'none was asked for'}"
             )
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """The folders of the asked sets."""
+        probing = set_requirements(options, (), "probing") if options["probing"] else []
+        names = SEVEN if options["tasks"] is None else options["tasks"]
+        return [*(set_requirements(options, names) if names else []), *probing]
 
     def sentences(self) -> Iterator[str]:
         """All sentences of all sets."""

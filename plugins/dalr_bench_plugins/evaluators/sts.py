@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from dalr_bench import DataError, DataPath, Evaluation, Predictions, Score, Subject, SuiteError, hookimpl
+from dalr_bench import DataError, DataPath, Evaluation, Predictions, Requirement, Score, Subject, SuiteError, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.senteval.files import find_tree
 from dalr_bench_plugins.senteval.pairs import YEARS, PairSet, load_language, load_sick, load_stsb, load_year
 from dalr_bench_plugins.senteval.protocol import signature
+from dalr_bench_plugins.senteval.requirements import set_requirements
 
 SetName = Literal["STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R"]
 SEVEN: tuple[SetName, ...] = ("STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R")
@@ -62,6 +63,12 @@ class Sts:
         self.sets, self.missing = _load(folder, names, languages or [], self._options(sizes))
         if not self.sets:
             raise DataError(f"none of the asked sets is under '{folder}': {', '.join(self.missing)}")
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """The folders of the asked sets."""
+        default: Sequence[str] = () if options["languages"] else SEVEN if options["split"] == "test" else ("STS-B",)
+        return set_requirements(options, options["sets"] or default)
 
     def _options(self, sizes: str) -> Mapping[str, str]:
         return {"split": self.split, "sick": self.sick if self.split == "test" else "dev", "sizes": sizes}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 
-from dalr_bench import Dims, LossInputs, LossOutput, SuiteError, hookimpl
+from dalr_bench import Dims, LossInputs, LossOutput, Requirement, SuiteError, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.formulas.replacement import Masks, draw_masks, masked_words, mean_where, predicted
 from dalr_bench_plugins.formulas.similarity import single
+from dalr_bench_plugins.networks.requirements import model_requirement
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -102,6 +103,11 @@ class ReplacedToken:
             body = PretrainedBody(discriminator)
             width = body.width
         self.discriminator = Discriminator(body, dims.student, width)
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """The generator and the discriminator, where they are pretrained ones."""
+        return [*model_requirement(options, "generator"), *model_requirement(options, "discriminator")]
 
     def __call__(self, inputs: LossInputs) -> LossOutput:
         vectors_ND = self._vectors(inputs)

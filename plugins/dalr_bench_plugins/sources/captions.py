@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dalr_bench import Corpus, DataError, DataPath, Fault, hookimpl
+from dalr_bench import Corpus, DataError, DataPath, Fault, Requirement, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.reading.pairs import Choice, Entry, paired_corpus
 from dalr_bench_plugins.reading.text import existing, read_json_lines
@@ -42,6 +42,11 @@ class Captions:
         self.split = split
         self.photos = photos
         self.choice = Choice(captions, seed, limit, per_image)
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """The folder."""
+        return [Requirement("data", options["root"], f"a folder with {options['file']} and the photos it names")]
 
     def load(self) -> Corpus:
         """Read the captions and check that their photos are there; none is opened yet."""

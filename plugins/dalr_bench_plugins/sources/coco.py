@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dalr_bench import Corpus, DataPath, hookimpl
+from dalr_bench import Corpus, DataPath, Requirement, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.reading.albums import coco_entries, karpathy_entries
 from dalr_bench_plugins.reading.pairs import Choice, Entry, paired_corpus
 from dalr_bench_plugins.reading.text import existing
+
+_CAPTIONS = (
+    "https://cocodataset.org/#download: annotations_trainval2017.zip; dataset_coco.json is Karpathy's split (in "
+    "caption_datasets.zip of cs.stanford.edu/people/karpathy/deepimagesent)"
+)
+_PHOTOS = "https://cocodataset.org/#download: train2017.zip (18 GB); train2014.zip and val2014.zip for Karpathy's split"
 
 
 class Coco:
@@ -41,6 +47,12 @@ class Coco:
         self.photos = Path(photos) if photos else None
         self.splits = frozenset[str](splits or ["train"])
         self.choice = Choice(captions, seed, limit, per_image)
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """Captions and photos, both at cocodataset.org."""
+        known = {"annotations": _CAPTIONS, "photos": _PHOTOS}
+        return [Requirement("data", options[key], how) for key, how in known.items() if options.get(key)]
 
     def load(self) -> Corpus:
         """Read the captions and check that their photos are there; none is opened yet."""

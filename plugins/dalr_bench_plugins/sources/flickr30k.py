@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dalr_bench import Corpus, DataPath, hookimpl
+from dalr_bench import Corpus, DataPath, Requirement, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.reading.albums import annotation_csv_entries, karpathy_entries, only_listed, token_entries
 from dalr_bench_plugins.reading.pairs import Choice, Entry, paired_corpus
 from dalr_bench_plugins.reading.text import existing
+
+_CAPTIONS = (
+    "results_20130124.token comes with the photos; dataset_flickr30k.json is Karpathy's split (caption_datasets.zip of "
+    "cs.stanford.edu/people/karpathy/deepimagesent), flickr_annotations_30k.csv that of the hub's nlphuji/flickr30k"
+)
+_PHOTOS = (
+    "the photos may not be redistributed: fill in the request form at https://shannon.cs.illinois.edu/DenotationGraph/ "
+    "(the owners send a link to flickr30k-images.tar.gz), unpack it and name the folder"
+)
+_IDS = "train.txt of Flickr30k Entities: BryanPlummer/flickr30k_entities"
 
 
 class Flickr30k:
@@ -46,6 +56,12 @@ class Flickr30k:
         self.splits = frozenset({split})
         self.ids = Path(ids) if ids else None
         self.choice = Choice(captions, seed, limit, per_image)
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """Captions and photos, which only their owners give."""
+        known = {"annotations": _CAPTIONS, "photos": _PHOTOS, "ids": _IDS}
+        return [Requirement("data", options[key], how) for key, how in known.items() if options.get(key)]
 
     def load(self) -> Corpus:
         """Read the captions and check that their photos are there; none is opened yet."""

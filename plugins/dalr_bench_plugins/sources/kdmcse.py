@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dalr_bench import Corpus, DataError, DataPath, Fault, hookimpl
+from dalr_bench import Corpus, DataError, DataPath, Fault, Requirement, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.reading.entries import read_entries
 from dalr_bench_plugins.reading.pairs import Choice, Entry, paired_corpus
 from dalr_bench_plugins.reading.text import existing
+
+_FILE = "made by preprocess.py of duyngtr16061999/KDMCSE from Flickr30k and CLIP ViT-L/14 (its README links a copy)"
+_PHOTOS = "Flickr30k's photos: fill in the request form at https://shannon.cs.illinois.edu/DenotationGraph/"
 
 
 class KDMCSE:
@@ -39,6 +42,12 @@ class KDMCSE:
         self.photos = Path(photos) if photos else None
         self.skip_bare = skip_bare
         self.choice = Choice(captions, seed, limit)
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """The authors' file, and the photos where they are named."""
+        known = {"path": _FILE, "photos": _PHOTOS}
+        return [Requirement("data", options[key], how) for key, how in known.items() if options.get(key)]
 
     def load(self) -> Corpus:
         """Read the captions, in the order of the file."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from dalr_bench import Corpus, DataError, DataPath, Fault, hookimpl
+from dalr_bench import Corpus, DataError, DataPath, Fault, Requirement, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.reading.pairs import fingerprint
 from dalr_bench_plugins.reading.text import existing, numbered_lines
+
+_HOW = (
+    "a text file, one sentence a line; wiki1m_for_simcse.txt is in the hub's data set princeton-nlp/datasets-for-simcse"
+)
 
 
 class Lines:
@@ -26,6 +31,11 @@ class Lines:
         self.path = Path(path)
         self.limit = limit
         self.skip_blank = skip_blank
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """The file."""
+        return [Requirement("data", options["path"], _HOW)]
 
     def load(self) -> Corpus:
         """Read the file."""

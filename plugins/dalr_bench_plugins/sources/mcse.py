@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from dalr_bench import Corpus, DataError, DataPath, Fault, hookimpl
+from dalr_bench import Corpus, DataError, DataPath, Fault, Requirement, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.reading.pairs import Choice, Entry, paired_corpus
 from dalr_bench_plugins.reading.text import existing, numbered_lines
+
+_HOW = "the authors' data: follow the download links of uds-lsv/MCSE (flickr_random_captions.txt, flickr_resnet.hdf5)"
 
 
 class MCSE:
@@ -29,6 +32,13 @@ class MCSE:
         self.captions = Path(captions)
         self.features = Path(features) if features else None
         self.limit = limit
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """The authors' captions and features."""
+        found = [Requirement("data", options["captions"], _HOW)]
+        features = options.get("features")
+        return [*found, Requirement("features", features, _HOW)] if features else found
 
     def load(self) -> Corpus:
         """Read the captions; every line is another photo."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from dalr_bench import Corpus, DataError, DataPath, Fault, hookimpl
+from dalr_bench import Corpus, DataError, DataPath, Fault, Requirement, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.reading.pairs import fingerprint
 from dalr_bench_plugins.reading.text import existing, read_csv
+
+_HOW = "nli_for_simcse.csv of the hub's data set princeton-nlp/datasets-for-simcse"
 
 
 class NLITriplets:
@@ -33,6 +36,11 @@ class NLITriplets:
         self.path = Path(path)
         self.names = {"anchor": anchor, "positive": positive} | ({"negative": negative} if negative else {})
         self.limit = limit
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """The triplets, which are on the hub as a data set."""
+        return [Requirement("data", options["path"], _HOW)]
 
     def load(self) -> Corpus:
         """Read the file."""

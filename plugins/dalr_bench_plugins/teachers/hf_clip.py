@@ -13,6 +13,7 @@ from pydantic import Field
 
 from dalr_bench import hookimpl
 from dalr_bench.plugin.spec import Register
+from dalr_bench_plugins.networks.requirements import model_requirement
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -30,6 +31,8 @@ class HFClip:
     Raises DataError where weights are missing, cut, or a pickle without `allow_pickle: true` (then read
     weights_only), and for a model that has not two towers.
     """
+
+    requires = staticmethod(model_requirement)
 
     def __init__(
         self,

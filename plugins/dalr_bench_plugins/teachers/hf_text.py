@@ -15,6 +15,7 @@ from pydantic import Field
 from dalr_bench import hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.networks.pooling import Pooling
+from dalr_bench_plugins.networks.requirements import model_requirement
 
 if TYPE_CHECKING:
     from dalr_bench_plugins.networks.frozen import FrozenText
@@ -30,6 +31,8 @@ class HFText:
 
     Raises DataError where weights are missing, cut, or pickled without `allow_pickle: true` (then read weights_only).
     """
+
+    requires = staticmethod(model_requirement)
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from dalr_bench import DataPath, SuiteError, hookimpl
 from dalr_bench.plugin.spec import Register
+from dalr_bench_plugins.networks.requirements import open_clip_requirements
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,6 +33,8 @@ class OpenClip:
     Raises DataError where weights are missing, cut, or a pickle without `allow_pickle: true` (then read weights_only),
     and SuiteError for a tag and a file at once.
     """
+
+    requires = staticmethod(open_clip_requirements)
 
     def __init__(
         self,

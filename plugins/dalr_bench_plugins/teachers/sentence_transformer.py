@@ -14,6 +14,7 @@ from pydantic import Field
 
 from dalr_bench import DataError, Fault, hookimpl
 from dalr_bench.plugin.spec import Register
+from dalr_bench_plugins.networks.requirements import model_requirement
 
 
 class SentenceTransformerTeacher:
@@ -27,6 +28,8 @@ class SentenceTransformerTeacher:
     Raises DataError where the model is missing, or holds pickled weights without `allow_pickle: true` (then read
     weights_only by sentence-transformers).
     """
+
+    requires = staticmethod(model_requirement)
 
     def __init__(
         self,

@@ -6,16 +6,23 @@ Source: the feature files of uds-lsv/MCSE@3031426 and duyngtr16061999/KDMCSE@332
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from dalr_bench import Corpus, DataError, DataPath, Fault, hookimpl
+from dalr_bench import Corpus, DataError, DataPath, Fault, Requirement, hookimpl
 from dalr_bench.plugin.spec import Register
 
 if TYPE_CHECKING:
     from PIL import Image
+
+
+_HOW = (
+    "rows somebody computed, in the order of the corpus: MCSE's HDF5 (uds-lsv/MCSE), KDMCSE's JSON "
+    "(duyngtr16061999/KDMCSE, preprocess.py), or your own safetensors or npz"
+)
 
 
 class StoredRows:
@@ -48,6 +55,11 @@ class StoredRows:
         self.rows = rows
         self.fingerprint = hashlib.sha256(f"{digest_of_files([self.path])}|{self.names}".encode()).hexdigest()
         self._read: dict[str, torch.Tensor] = {}
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        """The file of rows."""
+        return [Requirement("features", options["path"], _HOW)]
 
     def stored_rows(self, corpus: Corpus, side: Literal["text", "image", "states"]) -> torch.Tensor:
         """All rows of one side for a whole corpus, [n, T]: what the harness asks instead of `encode_*`."""
