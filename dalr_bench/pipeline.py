@@ -18,17 +18,17 @@ from dalr_bench.evaluate.encoder import EncodeOptions, OnePass, Pace, Precision
 from dalr_bench.evaluate.score import Outcome, evaluate
 from dalr_bench.evaluate.untouched import forked_rng
 from dalr_bench.protocols import Evaluator
+from dalr_bench.record import progress
 from dalr_bench.record.environment import environment
 from dalr_bench.record.files import write_json, write_text
-from dalr_bench.record.predictions import write_predictions
 from dalr_bench.record.record import Record
 from dalr_bench.record.steps import StepLog
 from dalr_bench.record.store import begin, finish, read_config
-from dalr_bench.restore import DIMS, FrozenRun, Opener, RunSpace
+from dalr_bench.restore import DIMS, FrozenRun, Opener, RunSpace, open_built
 from dalr_bench.train import weights
 from dalr_bench.train.device import resolve_precision
-from dalr_bench.train.engine import Engine, Trained, Watch
-from dalr_bench.types import Corpus, Score
+from dalr_bench.train.engine import Engine, Watch
+from dalr_bench.types import Corpus, Evaluation, Score
 from dalr_bench.workshop import Built, Workshop, dims_to_json, train_options
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -59,25 +59,41 @@ class Job:
     _reported: float = 0.0
 
     def run(self) -> Record:
-        """The whole run; returns its record."""
+        """The whole run; returns its record. Training that ended before an interrupt is not done again, nor is scoring by task."""
         config = self._config()
-        started = time.perf_counter()
-        self._stage("prepare")
         _tell(self.workshop, "run_started", run_id=self.folder.name, config=config)
+        self._stage("prepare")
+        summary = progress.read_trained(self.folder, weights.digest_if_there(self.folder))
+        built = self._train(config) if summary is None else open_built(self.folder, self.workshop)
+        summary = summary or progress.read_trained(self.folder, weights.digest(self.folder)) or {}
+        self.seconds |= summary.pop("seconds", {})
+        self._stage("score")
+        outcome = self._score(config, built, summary["weights"])
+        self.seconds["total"] = sum(self.seconds.values())
+        extra = {**summary, "missing": list(outcome.missing)}
+        progress.clear(self.folder)
+        return self._record(config, scores=outcome.scores, extra=extra)
+
+    def _train(self, config: Mapping[str, Any]) -> Built:
+        """Prepare and train; leaves the weights and `trained.json`."""
+        started = time.perf_counter()
         built = self.workshop.build(config, self._opener(config), self._preparing)
         engine = self._engine(config, built)
-        self.seconds["prepare"] = time.perf_counter() - started
+        prepared = time.perf_counter() - started
         self._stage("train")
         with StepLog(self.folder) as log:
             trained = engine.train(self._watch(config, built, log))
-        self.seconds |= trained.seconds
         self._save(built)
-        self._stage("score")
-        outcome = self._score(config, built)
-        self.seconds["total"] = time.perf_counter() - started
-        for item in outcome.predictions:
-            write_predictions(self.folder, item)
-        return self._done(config, outcome, trained)
+        summary = {
+            "steps": trained.steps,
+            "best_step": trained.best_step,
+            "dev_curve": trained.dev_curve,
+            "weights": weights.digest(self.folder),
+            "bytes": {"peak": trained.peak_bytes or _peak_memory()},
+            "seconds": {"prepare": prepared, **trained.seconds},
+        }
+        progress.write_trained(self.folder, summary)
+        return built
 
     def failed(self, error: Exception) -> Record:
         """The record of a failure: one line. The traceback goes to `error.txt`."""
@@ -151,11 +167,16 @@ class Job:
     def _pictures(self, config: Mapping[str, Any]) -> Callable[[str, Corpus], Any]:
         return lambda teacher, corpus: self.workshop.pictures(config, teacher, corpus, self._opener(config)).cpu().numpy()
 
-    def _score(self, config: Mapping[str, Any], built: Built) -> Outcome:
+    def _score(self, config: Mapping[str, Any], built: Built, digest: str) -> Outcome:
         evaluators: dict[str, Evaluator] = {}
         for entry in config["evaluate"]:
             evaluators[_free(entry["name"], evaluators)] = self.workshop.evaluator(entry)
-        outcome = evaluate(evaluators, self._subject(config, built))
+        done = progress.kept(self.folder, list(evaluators), digest)
+
+        def finished(name: str, result: Evaluation) -> None:
+            progress.keep(self.folder, name, digest, result)
+
+        outcome = evaluate(evaluators, self._subject(config, built), done, finished)
         self.seconds |= {f"score.{name}": value for name, value in outcome.seconds.items()}
         return outcome
 
@@ -164,17 +185,6 @@ class Job:
         weights.save(self.folder, built.student, built.objective)
         built.student.eval()
         built.student.save(str(self.folder / "model"))
-
-    def _done(self, config: Mapping[str, Any], outcome: Outcome, trained: Trained) -> Record:
-        extra = {
-            "steps": trained.steps,
-            "best_step": trained.best_step,
-            "dev_curve": trained.dev_curve,
-            "missing": list(outcome.missing),
-            "weights": weights.digest(self.folder),
-            "bytes": {"peak": trained.peak_bytes or _peak_memory()},
-        }
-        return self._record(config, scores=outcome.scores, extra=extra)
 
     def _record(self, config: Mapping[str, Any], **rest: Any) -> Record:
         where = environment(str(self.workshop.device), self.workshop.plugins.catalogue)
@@ -235,9 +245,10 @@ def _peak_memory() -> int:
 
 
 def _tell(workshop: Workshop, hook: str, **values: Any) -> None:
-    """Call a watching hook; one that fails is named and the run goes on."""
+    """Call a watching hook; one that fails is named and the run goes on. Whatever it draws at random is given back."""
     try:
-        getattr(workshop.plugins.hooks.hook, hook)(**values)
+        with forked_rng():
+            getattr(workshop.plugins.hooks.hook, hook)(**values)
     except Exception as error:
         import warnings
 

@@ -20,7 +20,7 @@ from dalr_bench.protocols import SpaceProvider
 from dalr_bench.train import weights
 from dalr_bench.train.objective import Objective
 from dalr_bench.types import Corpus, TokenBatch
-from dalr_bench.workshop import Workshop, dims_from_json
+from dalr_bench.workshop import Built, Workshop, dims_from_json
 
 Rows = np.ndarray[Any, Any]
 _BATCH = 256
@@ -123,18 +123,25 @@ class RunSpace:
 
 
 def open_run(folder: Path, workshop: Workshop) -> FrozenRun:
-    """Build a run's student and losses from its folder and load its weights. Raises DataError where it is not finished."""
+    """A finished run, frozen. Raises DataError where it is not finished."""
+    built = open_built(folder, workshop)
+    for module in (built.student, built.objective):
+        module.eval().requires_grad_(False)
+    return FrozenRun(built.student, built.objective, workshop.device, weights.digest(folder))
+
+
+def open_built(folder: Path, workshop: Workshop) -> Built:
+    """A trained run's student and losses with their weights, without its teachers. Raises DataError where they are not there."""
     try:
         config = json.loads((folder / "config.json").read_text())
         dims = dims_from_json(json.loads((folder / DIMS).read_text()))
     except (OSError, ValueError) as error:
-        raise DataError(f"{folder.name}: this run cannot be a teacher, it is not finished: {error}") from error
-    student = workshop.student(config, workshop.corpora(config))
+        raise DataError(f"{folder.name}: this run cannot be opened, it is not finished: {error}") from error
+    corpora = workshop.corpora(config)
+    student = workshop.student(config, corpora)
     objective = workshop.objective(_trained_losses(config), dims)
     weights.load(folder, student, objective)
-    student.eval().requires_grad_(False)
-    objective.eval().requires_grad_(False)
-    return FrozenRun(student, objective, workshop.device, weights.digest(folder))
+    return Built(corpora, student, objective, {}, dims)
 
 
 def _trained_losses(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -49,3 +49,8 @@ def digest(folder: Path) -> str:
     """sha256 of the weights file: what tells two trained students apart."""
     with (folder / FILE).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def digest_if_there(folder: Path) -> str | None:
+    """`digest`, or None where no weights were written yet."""
+    return digest(folder) if (folder / FILE).is_file() else None
