@@ -140,18 +140,9 @@ def to_json(scored: Scored) -> dict[str, Any]:
 
 def published() -> list[Reported]:
     """Rows of every `reported/*.csv` a plugin's package carries."""
-    from importlib.metadata import entry_points
-    from importlib.util import find_spec
+    from dalr_bench.table.reported import packaged, read_reported
 
-    from dalr_bench.table.reported import read_reported
-
-    rows: list[Reported] = []
-    for entry in entry_points(group="dalr_bench"):
-        spec = find_spec(entry.module)
-        for folder in (spec.submodule_search_locations or ()) if spec else ():
-            for path in sorted(Path(folder, "reported").glob("*.csv")):
-                rows += read_reported(path)
-    return rows
+    return [row for path in packaged().values() for row in read_reported(path)]
 
 
 def _print(scored: Scored, rows: Sequence[Reported]) -> None:

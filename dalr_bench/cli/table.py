@@ -28,8 +28,8 @@ Examples:
 @click.option("--baseline", metavar="VARIANT", help="Show differences to this variant, paired by seed.")
 @click.option("--template", type=click.Path(path_type=Path), help="A Jinja template of your own, run in a sandbox.")
 @click.option(
-    "--reported", multiple=True, type=click.Path(path_type=Path), metavar="CSV",
-    help="Published rows: row,task,metric,value,source[,std,protocol].",
+    "--reported", multiple=True, metavar="CSV|NAME",
+    help="Published rows: a file (row,task,metric,value,source[,std,protocol]), or the name of packaged ones.",
 )  # fmt: skip
 @click.option("--gap", is_flag=True, help="Show differences to the published numbers (`expect`, --reported).")
 @click.option("--mix-protocols", is_flag=True, help="Print a column even where its rows were scored in different ways.")
@@ -41,7 +41,7 @@ def command(
     tasks: tuple[str, ...],
     baseline: str | None,
     template: Path | None,
-    reported: tuple[Path, ...],
+    reported: tuple[str, ...],
     gap: bool,
     mix_protocols: bool,
     cost: bool,
@@ -51,9 +51,9 @@ def command(
     from dalr_bench.record.results import read_results
     from dalr_bench.table.build import build
     from dalr_bench.table.model import Request
-    from dalr_bench.table.reported import read_reported
+    from dalr_bench.table.reported import find_reported, read_reported
 
-    published = [row for path in reported for row in read_reported(path)]
+    published = [row for named in reported for row in read_reported(find_reported(named))]
     found = read_results(results)
     table = build(found.summary, found.records, Request(tasks, baseline, gap, mix_protocols, cost, published))
     text = _text(table, format_, template, styled=out is None and sys.stdout.isatty())

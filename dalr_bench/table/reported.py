@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dalr_bench.errors import DataError, Fault
+from dalr_bench.errors import DataError, Fault, nearest
 from dalr_bench.table.model import Reported
 
 _NEEDED = ("row", "task", "metric", "value", "source")
@@ -29,6 +32,32 @@ def read_reported(path: Path) -> list[Reported]:
     if faults:
         raise DataError(faults)
     return _rows(line for _, line in lines)
+
+
+@cache
+def packaged() -> dict[str, Path]:
+    """Name → file of the published rows that plugins carry: `reported/NAME.csv` beside their modules.
+
+    A plugin's package is found and not imported. Of two files of one name the first plugin's counts.
+    """
+    out: dict[str, Path] = {}
+    for entry in entry_points(group="dalr_bench"):
+        spec = find_spec(entry.module.partition(".")[0])
+        for folder in (spec.submodule_search_locations or ()) if spec else ():
+            for path in sorted(Path(folder, "reported").glob("*.csv")):
+                out.setdefault(path.stem, path)
+    return out
+
+
+def find_reported(named: str) -> Path:
+    """The file a user means: a path, or the name of packaged rows. Raises DataError for a name nothing has."""
+    path = Path(named)
+    if path.exists() or path.suffix or len(path.parts) != 1:
+        return path
+    if named not in packaged():
+        known = nearest(named, packaged())
+        raise DataError(f"--reported {named}: neither a file nor the name of packaged rows. {known}")
+    return packaged()[named]
 
 
 def from_expect(expect: Mapping[str, Mapping[str, Any]]) -> list[Reported]:

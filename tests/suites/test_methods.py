@@ -1,4 +1,4 @@
-"""The suites of the methods: each plans in full where its data is, each runs small, and all twelve readings share a table."""
+"""The suites of the methods: each plans where its data is, each runs small, and all twelve readings share a table."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dalr_bench.errors import DataError
-from dalr_bench.table.reported import from_expect, read_reported
+from dalr_bench.table.reported import find_reported, from_expect, packaged, read_reported
 
 HEAD = "row,task,metric,value,source,std,protocol\n"
 
@@ -60,3 +60,32 @@ def test_what_a_suite_expects() -> None:
     first, second = from_expect({"A": {"sts.avg": 79, "source": "paper"}, "B": {"x.m": 1.5}, "C": {"source": "none"}})
     assert (first.name, first.source, first.values) == ("A", "paper", {"sts.avg": 79.0})
     assert second.source == "the suite's `expect`"
+
+
+def test_packaged_rows_by_name_a_file_before_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, path = next(iter(packaged().items()))
+    assert find_reported(name) == path
+    assert path.suffix == ".csv"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(HEAD)
+    assert find_reported(name) == Path(name)
+    assert find_reported("absent.csv") == Path("absent.csv")
+    with pytest.raises(DataError, match=f"Did you mean '{name}'"):
+        find_reported(f"{name}x")
+
+
+def test_a_strangers_plugin_brings_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "strangers_rows"
+    (package / "reported").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('looking for rows imports nothing')")
+    (package / "reported" / "theirs.csv").write_text(HEAD + "A,x,m,1,s,,\n")
+    info = tmp_path / "strangers_rows-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strangers-rows\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[dalr_bench]\nstrangers_rows = strangers_rows\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    packaged.cache_clear()
+    try:
+        assert read_reported(find_reported("theirs"))[0].values == {"x.m": 1}
+    finally:
+        packaged.cache_clear()
