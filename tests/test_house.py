@@ -30,9 +30,9 @@ SUITES = sorted((ROOT / "suites").rglob("*.yaml"))
 FLOORS = [
     {"errors", "imports", "types", "protocols", "config", "cache"},
     {"plugin"},
-    {"record", "data", "execute"},
+    {"record", "data", "execute", "statistics"},
     {"suite", "train", "evaluate", "table"},
-    {"workshop", "scoring"},
+    {"workshop", "scoring", "comparison"},
     {"restore"},
     {"pipeline"},
     {"cli"},

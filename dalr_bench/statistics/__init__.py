@@ -1,1 +1,1 @@
-"""What a difference between two rows is worth: resampling, tests, intervals. Pure numbers; no file, no name of a task."""
+"""What a difference between two rows is worth: resampling, tests, intervals. Pure numbers: no file, no task."""

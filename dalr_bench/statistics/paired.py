@@ -67,7 +67,8 @@ def hierarchical(drawn_RS: Floats, rng: np.random.Generator) -> Floats:
 def _of_shared_examples(drawn_RS: Floats) -> float:
     mean_R = drawn_RS.mean(axis=1)
     own = float((drawn_RS - mean_R[:, None]).var(axis=0).mean()) / (drawn_RS.shape[1] - 1)
-    return max(float(mean_R.var()) - own, 0.0)
+    shared = float(mean_R.var()) - own
+    return shared if shared > 0 else 0.0
 
 
 def _of_seeds(seen_S: Floats, level: float) -> Difference:

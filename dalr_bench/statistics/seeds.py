@@ -11,6 +11,7 @@ import numpy as np
 
 # Up to 2^16 sign patterns are counted, beyond so many are drawn.
 _COUNTED = 16
+_POINTS = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +71,27 @@ def sign_flips(differences: Sequence[float], draws: int = 10_000, seed: int = 0)
 
 
 def effect(differences: Sequence[float], level: float = 0.95) -> Effect | None:
-    """d = mean/s with the interval that the noncentral t distribution gives; None for fewer than two or no spread."""
+    """d = mean/s with the interval that the noncentral t distribution gives; None for fewer than two or no spread.
+
+    With t = d·√n the interval holds the shifts δ/√n for which t is in neither tail: P(T ≤ t) = E Φ(t·χ/√(n-1) - δ), the
+    mean over χ taken at equally likely points (scipy's function of that distribution gives NaN far out).
+    """
     from scipy.optimize import brentq
-    from scipy.special import nctdtr
+    from scipy.special import gammaincinv, ndtr
 
     values_S = np.asarray(differences, np.float64)
     n, deviation = len(values_S), float(values_S.std(ddof=1)) if len(values_S) > 1 else 0.0
     if deviation <= 1e-12 * float(np.abs(values_S).max(initial=0.0)):
         return None
-    size = float(values_S.mean()) / deviation
-    root = math.sqrt(n)
-    # P(t ≤ seen | shift) falls from 1 to 0 as the shift grows; the interval holds the shifts that leave both tails.
-    reach = 10 * (1 + abs(size)) * root
-    bounds = [
-        brentq(lambda shift, tail=tail: float(nctdtr(n - 1, shift, size * root)) - tail, -reach, reach)
+    size, root = float(values_S.mean()) / deviation, math.sqrt(n)
+    half = (n - 1) / 2
+    at_P = size * root * np.sqrt(gammaincinv(half, (np.arange(_POINTS) + 0.5) / _POINTS) / half)
+    reach = float(np.abs(at_P).max()) + 10
+    low, high = (
+        brentq(lambda shift, tail=tail: float(ndtr(at_P - shift).mean()) - tail, -reach, reach) / root
         for tail in ((1 + level) / 2, (1 - level) / 2)
-    ]
-    return Effect(size, Interval(bounds[0] / root, bounds[1] / root))
+    )
+    return Effect(size, Interval(low, high))
 
 
 def improvement(ours: Sequence[float], theirs: Sequence[float]) -> float:

@@ -28,6 +28,11 @@ class Line:
     runs: Mapping[int, str]
 
     @property
+    def name(self) -> str:
+        """`DALR@teacher=image-text`: the variant and where it stands."""
+        return self.variant + ("@" + ",".join("=".join(pair) for pair in self.axes) if self.axes else "")
+
+    @property
     def distinct(self) -> dict[str, int]:
         """Run id → the first seed that names it."""
         out: dict[str, int] = {}
@@ -61,9 +66,8 @@ class Found:
 def build(layout: Layout, records: Mapping[str, Measured], request: Request) -> Table:
     """The table of a suite. Raises SuiteError: unknown task or baseline, or protocols mixed in one column."""
     order = read_order()
-    lines = _lines(layout)
+    lines, found = find(layout, records)
     _check_difference(request, lines)
-    found = _found(lines, records)
     columns = choose((key for scores in found.scores.values() for key in scores), request.tasks, order)
     reported = [*from_expect(layout.expect), *request.reported]
     ways = _protocols(lines, columns, found, _claims(reported, columns, order))
@@ -98,6 +102,12 @@ def _check_difference(request: Request, lines: Sequence[Line]) -> None:
 
 
 # ------------------------------------------------------------------ rows
+def find(layout: Layout, records: Mapping[str, Measured]) -> tuple[list[Line], Found]:
+    """The rows of a suite in its order, and what their runs hold."""
+    lines = _lines(layout)
+    return lines, _found(lines, records)
+
+
 def _lines(layout: Layout) -> list[Line]:
     runs: dict[tuple[tuple[tuple[str, str], ...], str], dict[int, str]] = {}
     for place in layout.cells:

@@ -1,7 +1,7 @@
 """Worlds in which the true difference between two methods is known, and how often the tests are right in them.
 
-A world has a gold value for each example and, for each method and seed, predictions that correlate with it. Three noises
-are dialled apart: `seeds` (how good a seed's run turns out), `examples` (what a method gets wrong with every seed) and
+A world has a gold value for each example and, for each method and seed, predictions that correlate with it. Three
+noises are dialled apart: `seeds` (how good a seed's run turns out), `examples` (what a method gets wrong with every seed) and
 the rest (what each run gets wrong by itself).
 """
 
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from dalr_bench.statistics.correlation import spearman
 from dalr_bench.statistics.paired import difference
 from dalr_bench.statistics.resample import accuracy_draws, spearman_draws
-from dalr_bench.statistics.correlation import spearman
 
 Floats = NDArray[np.float64]
 
