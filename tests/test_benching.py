@@ -71,7 +71,7 @@ def test_the_ratio_is_the_median_over_rounds() -> None:
 
 
 def test_an_unknown_benchmark_is_named(place: Path) -> None:
-    with pytest.raises(SuiteError, match="no evaluator has a benchmark 'stss'. Did you mean 'sts'"):
+    with pytest.raises(SuiteError, match=r"no evaluator has a benchmark 'stss'\. Did you mean 'sts'"):
         bench("stss", asked(place, "STS-B"), load().catalogue)
 
 

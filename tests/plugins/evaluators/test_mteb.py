@@ -120,8 +120,25 @@ def test_sick_of_the_hub_is_three_files(shared: Path) -> None:
     assert len(rows_of(files["test"])) == 4500 + 500 + 4927
 
 
-@pytest.mark.slow
 def test_mteb_and_sts_agree_on_the_same_strings(shared: Path, tmp_path: Path) -> None:
+    """The strings `sts` reads, handed to mteb as local files: the same number from both."""
+    from dalr_bench_plugins.evaluators.sts import Sts
+
+    evaluator, subject = Sts(sets=["STS13", "STS16"], data=shared / "data"), Rows(3)
+    for found in evaluator.sets:
+        pairs = [pair for part in found.subsets for pair in zip(part.left, part.right, part.gold.tolist(), strict=True)]
+        rows = [dict(zip(("sentence1", "sentence2", "score"), pair, strict=True)) for pair in pairs]
+        (tmp_path / f"{found.task}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    library = Mteb(["STS13", "STS16"], root=str(tmp_path), results=str(tmp_path / "results")).evaluate(subject)
+    ours = {item.task: item.value for item in evaluator.evaluate(subject).scores}
+    assert [(item.task, item.n) for item in library.scores] == [("mteb/STS13", 1500), ("mteb/STS16", 1186)]
+    for item in library.scores:
+        assert abs(item.value - ours[item.task.removeprefix("mteb/")]) < 1e-5
+
+
+@pytest.mark.slow
+def test_raw_strings_move_the_scores_by_hundredths_only(shared: Path, tmp_path: Path) -> None:
+    """mteb reads the sets untokenised. MiniLM: 0.011 (x100) apart on STS14, less on STS12 and STS13."""
     from minilm import MiniLM
 
     from dalr_bench.evaluate.encoder import OnePass
@@ -132,7 +149,7 @@ def test_mteb_and_sts_agree_on_the_same_strings(shared: Path, tmp_path: Path) ->
     library = Mteb(list(names), root=str(shared / "data" / "mteb"), results=str(tmp_path)).evaluate(subject)
     ours = {item.task: item.value for item in Sts(data=shared / "data").evaluate(subject).scores}
     for item in library.scores:
-        assert abs(item.value - ours[names[item.task.removeprefix("mteb/")]]) < 1e-4, item
+        assert abs(item.value - ours[names[item.task.removeprefix("mteb/")]]) < 2e-4, item
     assert len(library.scores) == 6
     (sick,) = Mteb(["SICK-R"], root=str(shared / "data" / "mteb"), results=str(tmp_path)).evaluate(subject).scores
     assert f"{100 * sick.value:.2f}" == "77.58"
