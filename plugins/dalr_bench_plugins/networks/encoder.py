@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from dalr_bench import Encoding, TokenBatch
+from dalr_bench_plugins.networks.heads import BatchNormProjector
 from dalr_bench_plugins.networks.pooling import Pooling, needs_all_layers, pool
 from dalr_bench_plugins.networks.sentence_folder import SentenceModel, save_sentence_folder
 from dalr_bench_plugins.networks.vocabulary import TextTokenizer
 
-Head = Literal["mlp", "none"]
+Head = Literal["mlp", "batchnorm", "none"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class SentenceEncoder(nn.Module):
         self.origin = dict(origin)
         self.dim = int(encoder.config.hidden_size)
         std = float(getattr(encoder.config, "initializer_range", 0.02))
-        self.head = MLPHead(self.dim, std) if reading.head == "mlp" else None
+        self.head = _head(reading.head, self.dim, std)
         pooler = getattr(encoder, "pooler", None)
         if pooler is not None and reading.pooling != "cls":
             pooler.requires_grad_(False)  # no loss reaches it: neither decay it nor count it as trained
@@ -105,11 +106,17 @@ class SentenceEncoder(nn.Module):
         if hasattr(encoder, "merge_and_unload"):
             encoder = copy.deepcopy(encoder).merge_and_unload()
         dense = [encoder.pooler.dense] if self.reading.pooling == "cls" else []
-        if self.head is not None and self.reading.keep_head:
+        if isinstance(self.head, MLPHead) and self.reading.keep_head:
             dense.append(self.head.linear)
         text, reading = self.tokenizer, self.reading
         model = SentenceModel(encoder, text.inner, reading.pooling, text.max_length, tuple(dense), reading.normalize)
         save_sentence_folder(model, folder)
+
+
+def _head(kind: Head, width: int, std: float) -> nn.Module | None:
+    if kind == "batchnorm":
+        return BatchNormProjector(width)
+    return MLPHead(width, std) if kind == "mlp" else None
 
 
 def _by_view(rows: torch.Tensor, views: int) -> torch.Tensor:

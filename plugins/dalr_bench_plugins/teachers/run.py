@@ -1,4 +1,7 @@
-"""A teacher that is another run of the grid."""
+"""A teacher that is another run of the grid.
+
+Source: this project's own; it stands where the papers download SimCSE, DiffCSE and CLIP.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,10 @@ class TrainedRunTeacher:
     def encode_text(self, sentences: list[str]) -> torch.Tensor:
         """The run's rows, [N, T]: as its evaluation sees them, or in its joint space."""
         return self.run.encode_text(sentences, self.space)
+
+    def encode_states(self, sentences: list[str]) -> list[torch.Tensor]:
+        """Token states of the run's last layer, one [L, T] a sentence, special tokens included."""
+        return self.run.encode_states(sentences)
 
     def encode_image(self, images: list[Image.Image]) -> torch.Tensor:
         """Pictures in the joint space, [N, E]."""

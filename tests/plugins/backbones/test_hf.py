@@ -107,6 +107,17 @@ def test_views_differ_by_dropout_alone() -> None:
         torch.testing.assert_close(test.projected_NVD[:, view], student.head(test.pooled_NVD[:, view]))
 
 
+def test_batchnorm_head_scales_both_views_together_and_is_never_kept() -> None:
+    student = hf(hidden=16, vocabulary=WORDS, head="batchnorm").train()
+    rows = student.encode(batch_of(student, SENTENCES), views=2, states=False).projected_NVD.flatten(0, 1)
+    # The last norm has no scale or shift, and its statistics are of all rows of both views.
+    torch.testing.assert_close(rows.mean(0), torch.zeros(16), atol=1e-5, rtol=0)
+    torch.testing.assert_close(rows.var(0, unbiased=False), torch.ones(16), atol=1e-2, rtol=0)
+    assert embed(student, SENTENCES).shape == (len(SENTENCES), 16)
+    with pytest.raises(SuiteError, match="needs `head: mlp`"):
+        hf(hidden=16, vocabulary=WORDS, head="batchnorm", keep_head=True)
+
+
 def test_head_is_a_tanh_layer_of_its_own_and_trains_only() -> None:
     head = hf(hidden=16, vocabulary=WORDS).head
     assert isinstance(head, MLPHead)

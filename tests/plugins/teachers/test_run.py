@@ -27,6 +27,15 @@ class Finished:
     def encode_image(self, images: Sequence[Image.Image], space: str) -> torch.Tensor:
         return torch.tensor([[float(image.width), float(len(space))] for image in images])
 
+    def encode_states(self, sentences: Sequence[str]) -> list[torch.Tensor]:
+        return [torch.full((len(text), 2), float(self.key[1])) for text in sentences]
+
+
+def test_token_states_are_one_table_a_sentence() -> None:
+    first, second = TrainedRunTeacher("simcse", 3, trained=Finished).encode_states(["ab", "a"])
+    assert first.tolist() == [[3.0, 3.0], [3.0, 3.0]]
+    assert second.shape == (1, 2)
+
 
 def test_rows_come_from_that_variant_and_seed() -> None:
     teacher = TrainedRunTeacher("simcse", 3, trained=Finished)
