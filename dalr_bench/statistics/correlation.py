@@ -21,8 +21,8 @@ def influence(left_N: NDArray[Any], right_N: NDArray[Any]) -> Floats:
     """The derivative of Spearman's ρ by each example's weight, N·∂ρ/∂w_i, [N]; it sums to 0.
 
     With u, v the centred grades (midrank/N - ½), ρ = A/√(BC), A = E[uv], B = E[u²], C = E[v²]. An example moves A by
-    its own product and by what it adds to the grades of all above it: dA = uv + E[u h(y)] + E[v h(x)] - 3A, where h is 1
-    above the example, ½ at ties, 0 below; dB = u² + 2 E[u h(x)] - 3B, dC alike; dρ = dA/√(BC) - ρ/2 (dB/B + dC/C).
+    its own product and by what it adds to the grades of all above it: dA = uv + E[u h(y)] + E[v h(x)] - 3A, where h is
+    1 above the example, ½ at ties, 0 below; dB = u² + 2 E[u h(x)] - 3B, dC alike; dρ = dA/√(BC) - ρ/2 (dB/B + dC/C).
     """
     u_N, v_N = _grades(left_N), _grades(right_N)
     a, b, c = (float(np.mean(product)) for product in (u_N * v_N, u_N * u_N, v_N * v_N))

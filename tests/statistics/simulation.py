@@ -1,8 +1,8 @@
 """Worlds in which the true difference between two methods is known, and how often the tests are right in them.
 
 A world has a gold value for each example and, for each method and seed, predictions that correlate with it. Three
-noises are dialled apart: `seeds` (how good a seed's run turns out), `examples` (what a method gets wrong with every seed) and
-the rest (what each run gets wrong by itself).
+noises are dialled apart: `seeds` (how good a seed's run turns out), `examples` (what a method gets wrong with every
+seed) and the rest (what each run gets wrong by itself).
 """
 
 from __future__ import annotations
