@@ -38,6 +38,7 @@ Examples:
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute.")
 @click.option("--fail-fast", is_flag=True, help="Start nothing more after the first failure.")
 @click.option("--offline", is_flag=True, help="Never try the network.")
+@click.option("--tracker", "trackers", multiple=True, metavar="NAME[:KEY=VALUE,...]", help="Log to tensorboard, wandb, mlflow, or one a plugin adds.")
 def command(
     suite: str,
     results: Path,
@@ -50,6 +51,7 @@ def command(
     device: str,
     fail_fast: bool,
     offline: bool,
+    trackers: tuple[str, ...],
 ) -> int:
     """Train and score every cell of SUITE that is not done yet, then print its table.
 
@@ -60,12 +62,15 @@ def command(
     from rich.console import Console
 
     from dalr_bench.plugin.manager import load as load_plugins
+    from dalr_bench.plugin.trackers import asked_for, attach, told_to_workers
     from dalr_bench.suite import expand, load
 
     if offline:
         os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     console = Console(stderr=True)
     plugins = load_plugins()
+    watching = asked_for(trackers)
+    attach(plugins, watching, lambda run, text: console.print(f"warning {run}: {text}", markup=False, highlight=False, soft_wrap=True))
     loaded = load(suite, overrides, smoke)
     plan = expand(loaded, plugins.catalogue, only, seeds)
     folder = results / (f"{loaded.name}-smoke" if smoke else loaded.name)
@@ -76,7 +81,8 @@ def command(
         _print_table(folder)
         return 0
     queue = _queue(plan, todo, folder, fail_fast)
-    _execute(queue, _executor(plugins, executor, jobs, device, queue), console)
+    with told_to_workers(watching):
+        _execute(queue, _executor(plugins, executor, jobs, device, queue), console)
     _print_table(folder)
     return _close(console, queue, folder)
 

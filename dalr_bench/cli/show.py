@@ -116,6 +116,8 @@ class Bars:
             if event["status"] != "done":
                 told = f"[red]{event['status']}[/red] {escape(run)}: {escape(str(event['error']))}"
                 self.console.print(told, highlight=False)
+        elif event["event"] == "warning":
+            self.console.print(f"[yellow]warning[/yellow] {escape(run)}: {escape(event['text'])}", highlight=False)
         else:
             if run not in self._runs:
                 self._runs[run] = self._progress.add_task(escape(run), total=1.0, at="")
@@ -151,6 +153,8 @@ class Lines:
         if event["event"] == "end":
             tail = f": {event['error']}" if event["error"] else ""
             self._say(f"{head} {event['status']} {event['run_id']}{tail}  ({self._pace.left})")
+        elif event["event"] == "warning":
+            self._say(f"{head} warning {event['run_id']}: {event['text']}")
         elif event["event"] == "step" and time.monotonic() - self._said > _SECONDS_BETWEEN_LINES:
             self._say(f"{head} {event['run_id']}  {describe(event)}  ({self._pace.left})")
 

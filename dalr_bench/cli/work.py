@@ -20,13 +20,16 @@ def command(device: str) -> None:
     os.dup2(2, 1)  # whatever a library prints goes to the log, never among the events
     from dalr_bench.pipeline import perform
     from dalr_bench.plugin.manager import load
+    from dalr_bench.plugin.trackers import asked_for, attach
     from dalr_bench.train.device import choose
     from dalr_bench.workshop import Workshop
 
     def report(event: Mapping[str, Any]) -> None:
         events.write(json.dumps(dict(event)) + "\n")
 
-    workshop = Workshop(load(), choose(device), os.environ.get("DALR_BENCH_DATA"))
+    plugins = load()
+    attach(plugins, asked_for(), lambda run, text: report({"event": "warning", "run_id": run, "text": text}))
+    workshop = Workshop(plugins, choose(device), os.environ.get("DALR_BENCH_DATA"))
     for line in sys.stdin:
         record = perform(Path(json.loads(line)["folder"]), workshop, report)
         report({"event": "end", "run_id": record.run_id, "status": record.status, "error": record.error})

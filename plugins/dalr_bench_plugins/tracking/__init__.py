@@ -1,0 +1,1 @@
+"""What the trackers share: the question whether their library is there."""
