@@ -30,8 +30,9 @@ class Consistency:
     released code's fixed turn (k = 5, 486-497), same picture or not; it is the identity where k divides by the batch
     size.
 
-    Towers (100-135): `layers` times Linear → BatchNorm → ReLU, `dim` wide. `batchnorm: false` leaves the norm out,
-    `final: false` ends on the bare Linear (with it cosines lie in [0, 1]); `layers: 0` takes the rows as they are.
+    Towers (100-135): `layers` times Linear → BatchNorm → ReLU, `dim` wide at the end and `hidden` before it (768 in the
+    code; left out, `dim`). `batchnorm: false` leaves the norm out, `final: false` ends on the bare Linear (with it
+    cosines lie in [0, 1]); `layers: 0` takes the rows as they are.
     Departure: s is computed once and permuted, so its BatchNorm statistics are of N pictures either way.
     """
 
@@ -41,6 +42,7 @@ class Consistency:
         self,
         image: TeacherImage,
         dim: Annotated[int, Field(gt=0)] = 256,
+        hidden: Annotated[int, Field(gt=0)] | None = None,
         margin: Annotated[float, Field(ge=-1, le=1)] = 0.2,
         mismatch: Literal["derangement", "roll"] = "derangement",
         roll: Annotated[int, Field(ge=1)] = 5,
@@ -62,8 +64,9 @@ class Consistency:
             self.text_tower: nn.Module = head("none", dims.student, dims.image[image])
             self.image_tower: nn.Module = nn.Identity()
         else:
-            self.text_tower = Tower(dims.student, dim, layers, batchnorm, final)
-            self.image_tower = Tower(dims.image[image], dim, layers, batchnorm, final)
+            inner = [*[hidden or dim] * (layers - 1), dim]
+            self.text_tower = Tower([dims.student, *inner], batchnorm, final)
+            self.image_tower = Tower([dims.image[image], *inner], batchnorm, final)
 
     def __call__(self, inputs: LossInputs) -> LossOutput:
         text_NE = unit(self.text_tower(inputs.encoding.projected_NVD[:, 0]))

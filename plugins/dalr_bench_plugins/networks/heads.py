@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 from torch import Tensor, nn
@@ -21,15 +23,15 @@ def head(kind: Head, width: int, out: int) -> nn.Module:
 
 
 class Tower(nn.Module):
-    """`layers` times Linear → BatchNorm → ReLU, [N, width] → [N, out]; `final=False` leaves the last Linear bare."""
+    """Linear → BatchNorm → ReLU between each two widths, [N, first] → [N, last]; `final=False` leaves the last bare."""
 
-    def __init__(self, width: int, out: int, layers: int, batchnorm: bool, final: bool) -> None:
+    def __init__(self, widths: Sequence[int], batchnorm: bool, final: bool) -> None:
         super().__init__()
         steps: list[nn.Module] = []
-        for layer in range(layers):
-            steps.append(nn.Linear(width if layer == 0 else out, out))
-            if layer < layers - 1 or final:
-                steps += [nn.BatchNorm1d(out), nn.ReLU()] if batchnorm else [nn.ReLU()]
+        for layer, (before, after) in enumerate(pairwise(widths), 1):
+            steps.append(nn.Linear(before, after))
+            if layer < len(widths) - 1 or final:
+                steps += [nn.BatchNorm1d(after), nn.ReLU()] if batchnorm else [nn.ReLU()]
         self.steps = nn.Sequential(*steps)
 
     def forward(self, rows_ND: Tensor) -> Tensor:

@@ -130,6 +130,12 @@ def test_towers_are_what_the_options_say(options: dict[str, Any], kinds: list[st
     assert [type(step).__name__ for step in tower.steps] == kinds
 
 
+def test_hidden_is_the_width_before_the_last() -> None:
+    loss = made(hidden=9, dim=4, layers=3)
+    assert [step.out_features for step in loss.text_tower.steps if isinstance(step, torch.nn.Linear)] == [9, 9, 4]
+    assert [step.out_features for step in loss.image_tower.steps if isinstance(step, torch.nn.Linear)] == [9, 9, 4]
+
+
 def test_final_relu_keeps_cosines_positive() -> None:
     loss = made(dim=4)
     assert loss.text_tower(rows(N, D, 3)).min().item() >= 0

@@ -33,7 +33,7 @@ def test_batchnorm_projector_standardises() -> None:
 
 @pytest.mark.parametrize("layers", [1, 3])
 def test_tower_depth(layers: int) -> None:
-    tower = Tower(6, 4, layers, batchnorm=True, final=True)
+    tower = Tower([6, *[5] * (layers - 1), 4], batchnorm=True, final=True)
     assert sum(isinstance(step, torch.nn.Linear) for step in tower.steps) == layers
     assert tower(torch.randn(5, 6)).shape == (5, 4)
 
