@@ -95,9 +95,13 @@ def _cached(wanted: Wanted) -> Found:
 
     asked = wanted.requirement
     try:
-        folder = Path(snapshot_download(asked.name, revision=asked.revision, local_files_only=True))
+        # Patterns also say what a whole snapshot is: the client refuses one that lacks a file of them.
+        found = snapshot_download(
+            asked.name, revision=asked.revision, allow_patterns=list(asked.patterns), local_files_only=True
+        )
     except (OSError, ValueError):
-        return Found(wanted, "missing", why="neither a folder nor in the hub's cache")
+        return Found(wanted, "missing", why="neither a folder nor whole in the hub's cache")
+    folder = Path(found)
     files = [path for path in folder.rglob("*") if path.is_file()]
     fitting = [path for path in files if any(fnmatch.fnmatch(path.name, pattern) for pattern in asked.patterns)]
     if _wants_weights(asked) and not any(path.suffix in _WEIGHTS for path in fitting):

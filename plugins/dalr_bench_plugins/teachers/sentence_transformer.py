@@ -93,9 +93,10 @@ class SentenceTransformerTeacher:
 
         folder = Path(located(self.model))
         if not folder.is_dir():
-            unused = ["*.onnx", "*.ot", "*.h5", "*.msgpack", "onnx/*", "openvino/*"]
+            # What `prefetch` brings and no more: offline, the hub's client refuses a snapshot that lacks what is asked.
+            wanted = list(model_requirement({"model": self.model, "allow_pickle": allow_pickle})[0].patterns)
             try:
-                folder = Path(snapshot_download(self.model, revision=self.revision, ignore_patterns=unused))
+                folder = Path(snapshot_download(self.model, revision=self.revision, allow_patterns=wanted))
             except (OSError, ValueError) as error:
                 raise DataError(Fault(MISSING, file=self.model)) from error
         if not (folder / "modules.json").is_file():
@@ -104,6 +105,8 @@ class SentenceTransformerTeacher:
         for pickled in sorted([*folder.rglob("*.bin"), *folder.rglob("*.pt")]):
             if not allow_pickle and not list(pickled.parent.glob("*.safetensors")):
                 raise DataError(Fault(f"{pickled.relative_to(folder)} is a pickle, {PICKLE}", file=self.model))
+        if not allow_pickle and not list(folder.rglob("*.safetensors")):
+            raise DataError(Fault(f"there is no safetensors file: its weights are a pickle, {PICKLE}", file=self.model))
         return folder
 
     def _fingerprint(self) -> str:

@@ -65,6 +65,24 @@ def test_pickles_are_refused_before_anything_is_opened(folder: Path, tmp_path: P
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_model_of_the_hub_as_prefetch_left_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is read was fetched: neither a README nor other formats nor pickles, and nobody is asked for them."""
+    from fake_hub import fill_cache
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    files = {name: content for name, content in files.items() if not name.endswith(".md")}
+    fill_cache(tmp_path / "hub", "org/model", files, listed=[*files, "README.md", "pytorch_model.bin", "onnx/m.onnx"])
+    rows = SentenceTransformerTeacher("org/model").encode_text(SENTENCES)
+    torch.testing.assert_close(rows, SentenceTransformerTeacher(str(folder)).encode_text(SENTENCES))
+    bare = {name: content for name, content in files.items() if not name.endswith(".safetensors")}
+    fill_cache(tmp_path / "hub", "org/pickled", bare, listed=[*bare, "pytorch_model.bin"])
+    assert "there is no safetensors file" in fault_of(lambda: SentenceTransformerTeacher("org/pickled"))
+
+
 def test_models_that_are_none(tmp_path: Path) -> None:
     assert "dalr-bench prefetch SUITE" in fault_of(lambda: SentenceTransformerTeacher("no-such/model"))
     plain = str(text_folder(tmp_path))
