@@ -31,6 +31,7 @@ class TrainOptions(Closed):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     clip: Annotated[float, Field(ge=0)] = 1.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    score_precision: Literal["fp32", "bf16"] = "fp32"
     dev: dict[str, Any] | None = None
     dev_every: Annotated[int, Field(ge=1)] = 125
     keep: Literal["best", "last"] = "best"

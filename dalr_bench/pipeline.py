@@ -26,7 +26,6 @@ from dalr_bench.record.steps import StepLog
 from dalr_bench.record.store import begin, finish, read_config
 from dalr_bench.restore import DIMS, FrozenRun, Opener, RunSpace, open_built
 from dalr_bench.train import weights
-from dalr_bench.train.device import resolve_precision
 from dalr_bench.train.engine import Engine, Watch
 from dalr_bench.types import Corpus, Evaluation, Score
 from dalr_bench.workshop import Built, Workshop, dims_to_json, train_options
@@ -145,7 +144,8 @@ class Job:
         return Watch(step, dev)
 
     def _subject(self, config: Mapping[str, Any], built: Built) -> OnePass:
-        precision = cast(Precision, resolve_precision(config["train"]["precision"], self.workshop.device))
+        # Never by device: bf16 moves scores, so it is a choice the suite makes and the protocol states.
+        precision = cast(Precision, config["train"]["score_precision"])
         options = EncodeOptions(precision, None, cache_root(), self._encoding, self._spaces(config, built), self._pictures(config))
         return OnePass(built.student, str(self.workshop.device), options)
 

@@ -29,7 +29,7 @@ def losses(results: Path) -> dict[str, list[float]]:
 def test_the_device_is_chosen_by_itself_and_recorded(tmp_path: Path) -> None:
     records = run(tmp_path, "--only", "ranked", "--seed", "0")
     assert {record["environment"]["device"].split(":")[0] for record in records.values()} == {"cuda"}
-    assert all("bf16" in score["protocol"] for record in records.values() for score in record["scores"])
+    assert all("precision=fp32" in score["protocol"] for record in records.values() for score in record["scores"])
 
 
 def test_fp32_on_cuda_follows_the_cpu(tmp_path: Path) -> None:
