@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +141,13 @@ def test_every_suite_runs_small(
 ) -> None:
     monkeypatch.delenv("DALR_BENCH_DATA", raising=False)
     assert smoke(capsys, path, tmp_path / "results")
+
+
+def test_the_page_on_methods_names_options_that_exist(catalogue: Any) -> None:
+    page = (SUITES.parent / "docs" / "methods.md").read_text(encoding="utf-8")
+    kinds = {"sts": "evaluator"}
+    named = re.findall(r"`(cma|ima|listmle|listnet|consistency|sts)\.(\w+)`", page)
+    assert len(named) > 12
+    for component, option in named:
+        known = inspect.signature(catalogue.get(kinds.get(component, "loss"), component).factory).parameters
+        assert option in known, f"{component}.{option}"
