@@ -78,6 +78,10 @@ class Hooks:
     def run_finished(self, run_id: str, record: Mapping[str, Any]) -> None:
         """The record of a run was written."""
 
+    @hookspec
+    def model_exported(self, folder: str, config: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+        """A run's model is about to be published from `folder`: add files beside it (results in another tool's form)."""
+
 
 REGISTERING = {
     "register_backbones": "backbone",
