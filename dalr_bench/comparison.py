@@ -19,15 +19,18 @@ from dalr_bench.statistics.paired import Difference, difference
 from dalr_bench.statistics.resample import accuracy_draws, spearman_draws
 from dalr_bench.statistics.seeds import Effect, SignFlips, effect, improvement, sign_flips
 from dalr_bench.table import protocol
-from dalr_bench.table.build import Found, Line, find
+from dalr_bench.table.build import protocols_of
 from dalr_bench.table.columns import Key, choose, read_order
-from dalr_bench.table.model import Column
+from dalr_bench.table.found import Found, Line, find
+from dalr_bench.table.model import Column, Significance
 from dalr_bench.types import Predictions
 
 Floats = NDArray[np.float64]
 Pairs = Sequence[tuple[str, str]]
 # Predictions that do not give the recorded score again belong to something else.
 _SLACK = 1e-6
+# A table makes many tests and prints no p: their variances are known to 3 % from so many draws.
+_DRAWS_OF_TABLES = 2_000
 
 
 def _accuracy(predicted: NDArray[Any], gold: NDArray[Any]) -> float:
@@ -183,6 +186,16 @@ class Judge:
         return members
 
 
+def significance(results: Results, level: float) -> Significance:
+    """For a table: p of a difference in a column, by predictions where there are any; None where it cannot be told."""
+    judge = Judge(Predicted(results), _DRAWS_OF_TABLES)
+
+    def p(pairs: Pairs, column: Column) -> float | None:
+        return judge.compare(pairs, column).difference.p if column.key[0] else None
+
+    return Significance(level, p)
+
+
 def compare(results: Results, ours: str, theirs: str, asked: Asked) -> tuple[str, str, list[Compared]]:
     """Row `ours` against row `theirs`, a task at a time, paired by seed, p corrected by Holm over what is shown.
 
@@ -220,12 +233,7 @@ def _with(column: Column, pairs: Pairs, found: Found) -> Pairs:
 
 
 def _check_protocols(columns: Sequence[Column], lines: Sequence[Line], found: Found, mix: bool) -> None:
-    ways: dict[str, dict[str, list[str]]] = {column.name: {} for column in columns}
-    for column in columns:
-        for line in lines:
-            for told in dict.fromkeys(protocol.scoring(score.protocol) for score in found.column(line, column)):
-                ways[column.name].setdefault(told, []).append(line.name)
-    protocol.check(columns, ways, mix)
+    protocol.check(columns, protocols_of(lines, columns, found), mix)
 
 
 def rows_named(ours: str, theirs: str, lines: Sequence[Line]) -> tuple[Line, Line]:

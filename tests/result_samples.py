@@ -61,6 +61,10 @@ def summary(title: str = "Pets & friends") -> Summary:
         axes={"teacher": ("one", "two")},
         cells=places(),
         expect={"DALR": {"sts.avg": 79.5, "STS99.spearman": 1.0, "source": "the paper, Table 2"}},
+        contributions=(
+            {"component": "+IML", "kind": "leave-one-out", "with": "DALR", "without": "+CML"},
+            {"component": "+CML", "kind": "add-one-in", "with": "+CML", "without": "baseline"},
+        ),
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from dalr_bench.table.model import Table
+    from dalr_bench.record.results import Results
+    from dalr_bench.table.model import Significance, Spread, Table
 
 _EXAMPLE = """\b
 Examples:
@@ -34,6 +35,15 @@ Examples:
 @click.option("--gap", is_flag=True, help="Show differences to the published numbers (`expect`, --reported).")
 @click.option("--mix-protocols", is_flag=True, help="Print a column even where its rows were scored in different ways.")
 @click.option("--cost", is_flag=True, help="Add a column with the seconds a run took.")
+@click.option(
+    "--spread", type=click.Choice(["std", "sem", "ci"]), help="What follows ±: sample deviation over seeds (default), "
+    "standard error, or half a 95 % t-interval (default of --contributions).",
+)  # fmt: skip
+@click.option(
+    "--significance", is_flag=False, flag_value=0.05, type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="LEVEL", help="Bold also for rows not shown to differ from the best, at this level (0.05).",
+)  # fmt: skip
+@click.option("--contributions", "parts", is_flag=True, help="What each component adds, instead of the rows.")
 def command(
     results: Path,
     format_: str,
@@ -45,22 +55,35 @@ def command(
     gap: bool,
     mix_protocols: bool,
     cost: bool,
+    spread: Spread | None,
+    significance: float | None,
+    parts: bool,
 ) -> None:
     """Print the table of RESULTS: a row a variant, a column a task, means over seeds."""
     from dalr_bench.record.files import write_text
     from dalr_bench.record.results import read_results
     from dalr_bench.table.build import build
+    from dalr_bench.table.contributions import contributions
     from dalr_bench.table.model import Request
     from dalr_bench.table.reported import find_reported, read_reported
 
     published = [row for named in reported for row in read_reported(find_reported(named))]
     found = read_results(results)
-    table = build(found.summary, found.records, Request(tasks, baseline, gap, mix_protocols, cost, published))
+    after = spread or ("ci" if parts else "std")
+    test = None if significance is None else _test(found, significance)
+    request = Request(tasks, baseline, gap, mix_protocols, cost, published, after, test)
+    table = (contributions if parts else build)(found.summary, found.records, request)
     text = _text(table, format_, template, styled=out is None and sys.stdout.isatty())
     if out is None:
         click.echo(text, nl=False)
     else:
         write_text(out, text)
+
+
+def _test(found: Results, level: float) -> Significance:
+    from dalr_bench.comparison import significance
+
+    return significance(found, level)
 
 
 def _text(table: Table, format_: str, template: Path | None, styled: bool) -> str:

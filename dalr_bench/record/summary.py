@@ -25,7 +25,8 @@ class Summary:
 
     `variants` in the order of the suite; `support` are variants that only others need (teachers): no rows of a table;
     `floors` are what any method must beat; `expect` are published numbers as printed (×100), {variant: {"task.metric":
-    value}}, and under "source" where they were printed.
+    value}}, and under "source" where they were printed; `contributions` are pairs of variants that differ by one
+    component: {"component", "kind": "leave-one-out" | "add-one-in", "with", "without"}.
     """
 
     suite: str
@@ -36,6 +37,7 @@ class Summary:
     axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cells: Sequence[Place] = ()
     expect: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    contributions: Sequence[Mapping[str, str]] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The document of `suite.json`."""
@@ -51,6 +53,7 @@ class Summary:
                 for cell in self.cells
             ],
             "expect": {variant: dict(values) for variant, values in self.expect.items()},
+            "contributions": [dict(each) for each in self.contributions],
         }
 
     @classmethod
@@ -58,7 +61,7 @@ class Summary:
         """Raises ValueError with what is wrong, in one line."""
         if not isinstance(document, dict):
             raise ValueError("the summary of a suite is an object")
-        full = {"title": "", "support": [], "floors": [], "axes": {}, "expect": {}, **document}
+        full = {"title": "", "support": [], "floors": [], "axes": {}, "expect": {}, "contributions": [], **document}
         return cls(
             suite=take(full, "suite", str),
             title=take(full, "title", str),
@@ -68,7 +71,14 @@ class Summary:
             axes={name: tuple(map(str, take(full["axes"], name, list))) for name in take(full, "axes", dict)},
             cells=tuple(place_from_json(item) for item in take(full, "cells", list)),
             expect={variant: take(full["expect"], variant, dict) for variant in take(full, "expect", dict)},
+            contributions=tuple(_contribution(item) for item in take(full, "contributions", list)),
         )
+
+
+def _contribution(item: Any) -> dict[str, str]:
+    if not isinstance(item, dict):
+        raise ValueError("each of `contributions` is an object")
+    return {key: take(item, key, str) for key in ("component", "kind", "with", "without")}
 
 
 def place_from_json(item: Any) -> Place:

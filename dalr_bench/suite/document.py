@@ -10,7 +10,7 @@ from dalr_bench.errors import nearest
 from dalr_bench.suite.axes import Axis, Combination, combinations, labels, read_axes
 from dalr_bench.suite.diffs import SECTIONS, Diffs, Patch
 from dalr_bench.suite.faults import Faults
-from dalr_bench.suite.generate import generated
+from dalr_bench.suite.generate import generated, groups_of
 from dalr_bench.suite.load import BASE, Suite
 from dalr_bench.suite.names import check_names, name_fault
 from dalr_bench.suite.tree import Node, text
@@ -65,6 +65,7 @@ class Document:
     combinations: Sequence[Combination]
     seeds: Mapping[int, Node | None]
     exclude: Sequence[Rule] = field(default_factory=tuple)
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def shown(self) -> list[Variant]:
@@ -102,7 +103,12 @@ def read_document(suite: Suite, faults: Faults) -> Document:
         axes = []
     rules = _rules(tree, axes, faults)
     _check_expect(tree, variants, faults)
-    return Document(base, variants, axes, combinations(axes), seeds, rules)
+    # Generators told the faults of groups; without generators nobody takes them away.
+    groups = {
+        name: [str(item.value) for item in items]
+        for name, items in (groups_of(tree, Faults()) if "generate" in tree.entries else {}).items()
+    }
+    return Document(base, variants, axes, combinations(axes), seeds, rules, groups)
 
 
 def _check_head(tree: Node, suite: Suite, faults: Faults) -> None:

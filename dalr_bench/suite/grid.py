@@ -10,6 +10,7 @@ from dalr_bench.errors import DataError, nearest
 from dalr_bench.plugin.registry import Catalogue
 from dalr_bench.suite.axes import labels
 from dalr_bench.suite.cell import Cell, CellReader
+from dalr_bench.suite.contributions import Contribution, contributions
 from dalr_bench.suite.document import Document, check_rules, read_document
 from dalr_bench.suite.faults import Faults
 from dalr_bench.suite.identity import Identities
@@ -131,7 +132,13 @@ class Grid:
             axes={axis.key: [value.label for value in axis.values] for axis in self.document.axes},
             seeds=tuple(self.document.seeds),
             identities={run.id: identity for identity, run in runs.items()},
+            contributions=self._contributions(),
         )
+
+    def _contributions(self) -> tuple[Contribution, ...]:
+        patches = {name: variant.patches for name, variant in self.document.variants.items()}
+        shown = [variant.name for variant in self.document.shown]
+        return tuple(contributions(patches, self.document.groups, shown))
 
     def _is_floor(self, name: str) -> bool:
         """A row that is never trained."""

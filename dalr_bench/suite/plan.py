@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dalr_bench.suite.contributions import Contribution
 from dalr_bench.suite.load import Suite
 from dalr_bench.types import Run
 
@@ -38,6 +39,7 @@ class Plan:
     axes: Mapping[str, Sequence[str]]
     seeds: tuple[int, ...]
     identities: Mapping[str, str]
+    contributions: tuple[Contribution, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The document of `results/<suite>/suite.json`: what a table needs to know of the suite."""
@@ -50,4 +52,5 @@ class Plan:
             "axes": {key: list(values) for key, values in self.axes.items()},
             "cells": [place.to_json() for place in self.cells],
             "expect": self.suite.expect,
+            "contributions": [each.to_json() for each in self.contributions],
         }

@@ -4,63 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from dalr_bench.errors import SuiteError, nearest
 from dalr_bench.table import protocol
-from dalr_bench.table.columns import Key, Order, choose, key_of, read_order
-from dalr_bench.table.model import Cell, Column, Delta, Group, Layout, Measured, Reported, Request, Row, Table
+from dalr_bench.table.columns import Order, choose, read_order
+from dalr_bench.table.found import Found, Line, find
+from dalr_bench.table.model import (
+    Cell,
+    Column,
+    Delta,
+    Group,
+    Layout,
+    Measured,
+    Reported,
+    Request,
+    Row,
+    Significance,
+    Table,
+)
 from dalr_bench.table.notes import Notes, clean, why_missing
 from dalr_bench.table.reported import from_expect
-from dalr_bench.table.stats import mean, rank, std
-from dalr_bench.types import Score
+from dalr_bench.table.significance import not_shown_worse
+from dalr_bench.table.stats import mean, rank, std, top
 
 COST = Column("seconds", "seconds", "", ("", "", None, ""), lower_is_better=True, unit="seconds")
 _REPORTED = "reported"
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row before it has cells: the run of each seed. Seeds that share a run count once."""
-
-    variant: str
-    axes: tuple[tuple[str, str], ...]
-    runs: Mapping[int, str]
-
-    @property
-    def name(self) -> str:
-        """`DALR@teacher=image-text`: the variant and where it stands."""
-        return self.variant + ("@" + ",".join("=".join(pair) for pair in self.axes) if self.axes else "")
-
-    @property
-    def distinct(self) -> dict[str, int]:
-        """Run id → the first seed that names it."""
-        out: dict[str, int] = {}
-        for seed, run in self.runs.items():
-            out.setdefault(run, seed)
-        return out
-
-
-@dataclass(frozen=True)
-class Found:
-    """What the shown runs hold: records by run id, and scores by run id and key."""
-
-    records: Mapping[str, Measured]
-    scores: Mapping[str, Mapping[Key, Score]]
-
-    def column(self, line: Line, column: Column) -> list[Score]:
-        """The scores of one row in one column."""
-        return [scores[column.key] for run in line.distinct if column.key in (scores := self.scores.get(run, {}))]
-
-    def value(self, run: str, column: Column) -> float | None:
-        """The number of one run in one column, as printed (×100, or seconds)."""
-        if run not in self.scores:
-            return None
-        if column.unit == "seconds":
-            parts = self.records[run].seconds
-            return parts.get("total", sum(parts.values())) if parts else None
-        score = self.scores[run].get(column.key)
-        return None if score is None else 100 * score.value
 
 
 def build(layout: Layout, records: Mapping[str, Measured], request: Request) -> Table:
@@ -70,13 +38,13 @@ def build(layout: Layout, records: Mapping[str, Measured], request: Request) -> 
     _check_difference(request, lines)
     columns = choose((key for scores in found.scores.values() for key in scores), request.tasks, order)
     reported = [*from_expect(layout.expect), *request.reported]
-    ways = _protocols(lines, columns, found, _claims(reported, columns, order))
+    ways = protocols_of(lines, columns, found, _claims(reported, columns, order))
     protocol.check(columns, ways, request.mix_protocols)
     captions = protocol.captions(columns, ways)
     columns = [*columns, COST] if request.cost else columns
     notes = Notes()
     published = _published(reported, columns, order) if request.gap else {}
-    context = _Context(layout, lines, request.baseline, columns, found, notes, published)
+    context = _Context(layout, lines, request.baseline, columns, found, notes, published, request.significance)
     groups = [_group(axes, context) for axes in dict.fromkeys(line.axes for line in lines)]
     rows = [row for each in reported if (row := _reported(each, columns, order, notes)).cells]
     groups += [Group(_REPORTED, rows)] if rows else []
@@ -89,6 +57,8 @@ def build(layout: Layout, records: Mapping[str, Measured], request: Request) -> 
         notes=notes.texts,
         baseline=None if request.baseline is None else clean(request.baseline),
         gap=request.gap,
+        spread=request.spread,
+        level=None if request.significance is None else request.significance.level,
         encoders=protocol.shared_facts([score.protocol for run in found.scores.values() for score in run.values()]),
     )
 
@@ -102,49 +72,17 @@ def _check_difference(request: Request, lines: Sequence[Line]) -> None:
 
 
 # ------------------------------------------------------------------ rows
-def find(layout: Layout, records: Mapping[str, Measured]) -> tuple[list[Line], Found]:
-    """The rows of a suite in its order, and what their runs hold."""
-    lines = _lines(layout)
-    return lines, _found(lines, records)
-
-
-def _lines(layout: Layout) -> list[Line]:
-    runs: dict[tuple[tuple[tuple[str, str], ...], str], dict[int, str]] = {}
-    for place in layout.cells:
-        if place.variant not in layout.support:
-            runs.setdefault((tuple(place.axes.items()), place.variant), {})[place.seed] = place.run_id
-    lines = [Line(variant, axes, dict(sorted(seeds.items()))) for (axes, variant), seeds in runs.items()]
-    rows = {variant: i for i, variant in enumerate(layout.variants)}
-    labels = {(axis, label): i for axis, names in layout.axes.items() for i, label in enumerate(names)}
-
-    def position(line: Line) -> tuple[Any, ...]:
-        point = [labels.get(pair, len(labels)) for pair in line.axes]
-        return point, line.axes, rows.get(line.variant, len(rows))
-
-    return sorted(lines, key=position)
-
-
-def _found(lines: Sequence[Line], records: Mapping[str, Measured]) -> Found:
-    runs = [run for line in lines for run in line.distinct]
-    shown = {run: records[run] for run in runs if run in records}
-    scores = {
-        run: {key_of(score): score for score in record.scores}
-        for run, record in shown.items()
-        if record.status == "done"
-    }
-    return Found(shown, scores)
-
-
-def _protocols(
-    lines: Sequence[Line], columns: Sequence[Column], found: Found, claims: protocol.Found
+def protocols_of(
+    lines: Sequence[Line], columns: Sequence[Column], found: Found, claims: protocol.Found | None = None
 ) -> protocol.Found:
+    """How each column was scored, in which rows; `claims` are what published rows say of themselves."""
     out: dict[str, dict[str, list[str]]] = {column.name: {} for column in columns}
     for column in columns:
         for line in lines:
             for told in dict.fromkeys(score.protocol for score in found.column(line, column)):
                 rows = out[column.name].setdefault(protocol.scoring(told), [])
                 rows += [] if line.variant in rows else [line.variant]
-        for text, names in claims[column.name].items():
+        for text, names in (claims or {}).get(column.name, {}).items():
             out[column.name].setdefault(text, []).extend(names)
     return out
 
@@ -169,6 +107,7 @@ class _Context:
     found: Found
     notes: Notes
     published: Mapping[tuple[str, str], float]
+    significance: Significance | None = None
 
     def baseline_of(self, line: Line) -> Line | None:
         """The baseline at the same point of the grid, or the one outside the grid."""
@@ -181,6 +120,10 @@ def _group(axes: tuple[tuple[str, str], ...], context: _Context) -> Group:
     for column in context.columns:
         printed = [None if (value := row.cells[column.name].mean) is None else round(value, 2) for row in rows]
         best, second = rank(printed, column.lower_is_better)
+        if context.significance is not None and best:
+            lines = [line for line in context.lines if line.axes == axes]
+            best = not_shown_worse(lines, min(best), column, context.found, context.significance)
+            second = top([None if i in best else value for i, value in enumerate(printed)], column.lower_is_better)
         for i in best | second:
             cell = replace(rows[i].cells[column.name], best=i in best, second=i in second)
             rows[i] = replace(rows[i], cells={**rows[i].cells, column.name: cell})
@@ -216,9 +159,7 @@ def _cell(line: Line, column: Column, found: Found, notes: Notes) -> Cell:
 
 
 def _delta(line: Line, baseline: Line, column: Column, found: Found) -> Delta | None:
-    pairs = dict.fromkeys((run, baseline.runs[seed]) for seed, run in line.runs.items() if seed in baseline.runs)
-    numbers = [(found.value(run, column), found.value(other, column)) for run, other in pairs]
-    differences = [ours - theirs for ours, theirs in numbers if ours is not None and theirs is not None]
+    differences = found.differences(line, baseline, column)
     return Delta(mean(differences), std(differences), len(differences)) if differences else None
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from dalr_bench.table.model import Cell, Column, Delta, Row, Table
+from dalr_bench.table.model import Cell, Column, Delta, Row, Spread, Table
+from dalr_bench.table.stats import spread
 
 
 def as_json(table: Table) -> dict[str, Any]:
@@ -16,12 +17,13 @@ def as_json(table: Table) -> dict[str, Any]:
         "title": table.title,
         "suite": table.suite,
         "columns": [column.name for column in table.columns],
-        "rows": [_row_json(row, group.label, table.columns) for group in table.groups for row in group.rows],
+        "rows": [_row_json(row, group.label, table) for group in table.groups for row in group.rows],
         "baseline": table.baseline,
         "gap": table.gap,
         "protocols": [{"columns": list(names), "protocol": text} for names, text in table.protocols],
         "encoders": table.encoders,
         "notes": [{"mark": mark, "text": text} for mark, text in table.notes],
+        **({} if table.level is None else {"significance": table.level}),
     }
 
 
@@ -38,12 +40,14 @@ def as_texts(table: Table) -> dict[str, Any]:
             {"name": name, "width": len(list(found))} for name, found in groupby(c.block for c in table.columns)
         ],
         "groups": [
-            {"label": group.label, "rows": [_row_texts(row, table.columns, len(pairs) > 1) for row in group.rows]}
+            {"label": group.label, "rows": [_row_texts(row, table, len(pairs) > 1) for row in group.rows]}
             for group in table.groups
         ],
         "protocols": [{"columns": spans(names, table.columns), "text": text} for names, text in table.protocols],
         "encoders": table.encoders,
         "notes": [{"mark": mark, "text": text} for mark, text in table.notes],
+        "what": _what(table),
+        "marks": _marks(table),
         "difference": _difference(table, pairs.pop() if len(pairs) == 1 else None),
     }
 
@@ -51,12 +55,13 @@ def as_texts(table: Table) -> dict[str, Any]:
 def as_lines(table: Table) -> list[list[Any]]:
     """Head and rows of a spreadsheet: mean, std and n (and Δ) of each column apart, as numbers."""
     data = as_json(table)
-    fields = ("mean", "std", "n")
+    kind = table.spread
+    fields = ("mean", kind, "n")
     differences = table.baseline is not None or table.gap
     head = ["group", "row", "kind", "n", "of"]
     for name in data["columns"]:
-        head += [name, f"{name} std", f"{name} n"]
-        head += [f"{name} delta", f"{name} delta std", f"{name} delta n"] if differences else []
+        head += [name, f"{name} {kind}", f"{name} n"]
+        head += [f"{name} delta", f"{name} delta {kind}", f"{name} delta n"] if differences else []
     lines: list[list[Any]] = [[*head, "note"]]
     rows = [row for group in table.groups for row in group.rows]
     for row, found in zip(rows, data["rows"], strict=True):
@@ -91,17 +96,42 @@ def number(value: float, sign: bool = False) -> str:
     return f"{round(value, 2) + 0.0:{'+' if sign else ''}.2f}"
 
 
+_SPREADS = {
+    "std": "sample standard deviation",
+    "sem": "standard error",
+    "ci": "half of a 95 % t-interval",
+}
+
+
+def _what(table: Table) -> str:
+    """What a number is."""
+    value = "Differences of scores ×100, paired by seed: mean" if table.signed else "Scores ×100, mean"
+    return f"{value} ± {_SPREADS[table.spread]} over seeds; n {'pairs' if table.signed else 'runs'} a row"
+
+
+def _marks(table: Table) -> str:
+    """What bold and underlined mean; empty where nothing is marked."""
+    if table.signed:
+        return ""
+    if table.level is None:
+        return "best in bold, second underlined, of the group's measured rows"
+    return (
+        "in bold the best of the group's measured rows and those not shown to differ from it "
+        f"(paired test, p ≥ {table.level:g} after Holm's correction over the rows), the next underlined"
+    )
+
+
 def _difference(table: Table, pairs: int | None) -> str:
     """What Δ is, in words; empty where none is shown."""
     count = f" (n = {pairs})" if pairs else ""
     if table.gap:
-        return f"Δ: difference to the published number{count}, ± the sample standard deviation over seeds."
+        return f"Δ: difference to the published number{count}, ± the {_SPREADS[table.spread]} over seeds."
     if table.baseline is not None:
-        return f"Δ: mean difference to {table.baseline}, paired by seed{count}, ± its sample standard deviation."
+        return f"Δ: mean difference to {table.baseline}, paired by seed{count}, ± its {_SPREADS[table.spread]}."
     return ""
 
 
-def _row_json(row: Row, group: str, columns: Sequence[Column]) -> dict[str, Any]:
+def _row_json(row: Row, group: str, table: Table) -> dict[str, Any]:
     return {
         "name": row.name,
         "kind": row.kind,
@@ -110,52 +140,64 @@ def _row_json(row: Row, group: str, columns: Sequence[Column]) -> dict[str, Any]
         "n": row.n,
         "of": row.of,
         "note": row.note or None,
-        "cells": {column.name: _cell_json(row.cells.get(column.name)) for column in columns},
+        "cells": {column.name: _cell_json(row.cells.get(column.name), table.spread) for column in table.columns},
     }
 
 
-def _cell_json(cell: Cell | None) -> dict[str, Any] | None:
+def _cell_json(cell: Cell | None, kind: Spread) -> dict[str, Any] | None:
     if cell is None or cell.mean is None:
         return None
     return {
         "mean": round(cell.mean, 2),
-        "std": None if cell.std is None else round(cell.std, 2),
+        **_spread_json(cell.std, cell.n, kind),
         "n": cell.n or None,
         "of": cell.of or None,
         "best": cell.best,
         "second": cell.second,
-        "delta": None if cell.delta is None else _delta_json(cell.delta),
+        "delta": None if cell.delta is None else _delta_json(cell.delta, kind),
         "note": cell.note or None,
     }
 
 
-def _delta_json(delta: Delta) -> dict[str, Any]:
-    return {"mean": round(delta.mean, 2), "std": None if delta.std is None else round(delta.std, 2), "n": delta.n}
+def _delta_json(delta: Delta, kind: Spread) -> dict[str, Any]:
+    return {"mean": round(delta.mean, 2), **_spread_json(delta.std, delta.n, kind), "n": delta.n}
 
 
-def _row_texts(row: Row, columns: Sequence[Column], state_pairs: bool) -> dict[str, Any]:
+def _spread_json(deviation: float | None, n: int, kind: Spread) -> dict[str, float | None]:
+    """`std`, and what was asked for instead of it under its own name."""
+    found = {each: spread(deviation, n, each) for each in dict.fromkeys(("std", kind))}
+    return {each: None if value is None else round(value, 2) for each, value in found.items()}
+
+
+def _row_texts(row: Row, table: Table, state_pairs: bool) -> dict[str, Any]:
     done = "" if row.kind == "reported" else str(row.of) if row.n == row.of else f"{row.n}/{row.of}"
-    cells = [_cell_texts(row.cells.get(column.name), row.kind == "reported", state_pairs) for column in columns]
+    reported = row.kind == "reported"
+    cells = [_cell_texts(row.cells.get(column.name), table, reported, state_pairs) for column in table.columns]
     return {"name": row.name, "kind": row.kind, "floor": row.floor, "n": done, "note": row.note, "cells": cells}
 
 
-def _cell_texts(cell: Cell | None, reported: bool, state_pairs: bool) -> dict[str, Any]:
+def _cell_texts(cell: Cell | None, table: Table, reported: bool, state_pairs: bool) -> dict[str, Any]:
     """`79.50 ±0.30 (4/5)` in parts; `mean` is empty where nothing is known."""
     if cell is None or cell.mean is None:
         empty = {"mean": "", "std": "", "count": "", "best": False, "second": False, "delta": None}
         return {**empty, "note": "" if cell is None else cell.note, "expected": not reported}
     return {
-        "mean": number(cell.mean),
-        "std": "" if cell.std is None else number(cell.std),
+        "mean": number(cell.mean, sign=table.signed),
+        "std": _spread_text(cell.std, cell.n, table.spread),
         "count": f"{cell.n}/{cell.of}" if cell.n < cell.of else "",
         "best": cell.best,
         "second": cell.second,
-        "delta": None if cell.delta is None else _delta_texts(cell.delta, state_pairs),
+        "delta": None if cell.delta is None else _delta_texts(cell.delta, table.spread, state_pairs),
         "note": cell.note,
         "expected": True,
     }
 
 
-def _delta_texts(delta: Delta, state_pairs: bool) -> dict[str, str]:
-    std = "" if delta.std is None else number(delta.std)
+def _spread_text(deviation: float | None, n: int, kind: Spread) -> str:
+    found = spread(deviation, n, kind)
+    return "" if found is None else number(found)
+
+
+def _delta_texts(delta: Delta, kind: Spread, state_pairs: bool) -> dict[str, str]:
+    std = _spread_text(delta.std, delta.n, kind)
     return {"mean": number(delta.mean, sign=True), "std": std, "count": f"n={delta.n}" if state_pairs else ""}

@@ -34,6 +34,7 @@ _LATEX = {
     "×": r"\ensuremath{\times}",
     "Δ": r"\ensuremath{\Delta}",
     "→": r"\ensuremath{\to}",
+    "≥": r"\ensuremath{\geq}",
     "–": "--",
     "—": "---",
     "…": r"\dots{}",

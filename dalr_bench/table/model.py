@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from dalr_bench.types import Score
 
 Kind = Literal["measured", "reported"]
+Spread = Literal["std", "sem", "ci"]
 
 
 # ------------------------------------------------------------------ what comes in (records have these attributes)
@@ -57,6 +58,8 @@ class Layout(Protocol):
     def cells(self) -> Sequence[Place]: ...
     @property
     def expect(self) -> Mapping[str, Mapping[str, Any]]: ...
+    @property
+    def contributions(self) -> Sequence[Mapping[str, str]]: ...
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,18 @@ class Reported:
 
 
 @dataclass(frozen=True)
+class Significance:
+    """`p` of the difference between pairs of runs in a column (None: it cannot be told), and the `level` below which,
+    corrected by Holm over the group's rows, a row is held to differ from the best."""
+
+    level: float
+    p: Callable[[Sequence[tuple[str, str]], Column], float | None]
+
+
+@dataclass(frozen=True)
 class Request:
     """What a reader asked for. `tasks` select columns (names, `task.metric`, globs); `baseline` is a variant for Δ,
-    `gap` asks for Δ to the published numbers instead."""
+    `gap` asks for Δ to the published numbers instead; `spread` is what follows ±."""
 
     tasks: Sequence[str] = ()
     baseline: str | None = None
@@ -81,6 +93,8 @@ class Request:
     mix_protocols: bool = False
     cost: bool = False
     reported: Sequence[Reported] = ()
+    spread: Spread = "std"
+    significance: Significance | None = None
 
 
 # ------------------------------------------------------------------ what goes out
@@ -143,7 +157,8 @@ class Group:
 @dataclass(frozen=True)
 class Table:
     """Everything a format prints. `protocols` are (column names, how they were scored); `notes` are (mark, text);
-    `encoders` are the facts all encoders share."""
+    `encoders` are the facts all encoders share; `level`: bold is what does not differ from the best at it; `signed`
+    tables hold differences."""
 
     title: str
     suite: str
@@ -154,3 +169,6 @@ class Table:
     baseline: str | None = None
     gap: bool = False
     encoders: str = ""
+    spread: Spread = "std"
+    level: float | None = None
+    signed: bool = False

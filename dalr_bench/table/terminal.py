@@ -96,9 +96,9 @@ def _cell(cell: dict[str, Any], styled: bool) -> Text:
 
 
 def _captions(texts: dict[str, Any], styled: bool) -> list[str]:
-    legend = "best in bold, second underlined" if styled else "* best, ' second"
-    what = "Scores ×100, mean ± sample standard deviation over seeds; n runs a row"
-    lines = [f"{what}; {legend}, of the group's measured rows."]
+    lines = [f"{texts['what']}{'; ' if texts['marks'] else ''}{texts['marks']}."]
+    if not styled:
+        lines[0] = lines[0].replace("in bold", "with *").replace("underlined", "with '")
     lines += [texts["difference"]] if texts["difference"] else []
     lines += [f"Protocol of {each['columns']}: {each['text']}." for each in texts["protocols"]]
     lines += [f"All encoders: {texts['encoders']}."] if texts["encoders"] else []

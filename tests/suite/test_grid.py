@@ -214,6 +214,7 @@ def test_the_summary_for_tables(base: str, plan_of: PlanOf) -> None:
             {"variant": "plain", "axes": {}, "seed": 0, "run_id": plan.runs[1].id},
         ],
         "expect": {"plain": {"quiz.avg": 79.5}},
+        "contributions": [],
     }
 
 
