@@ -33,7 +33,7 @@ FLOORS = [
     {"plugin"},
     {"record", "data", "execute", "statistics"},
     {"suite", "train", "evaluate", "table"},
-    {"workshop", "scoring", "comparison"},
+    {"workshop", "scoring", "comparison", "report", "publish"},
     {"restore"},
     {"pipeline"},
     {"cli"},

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from dalr_bench.table.model import Request
 
 _EXAMPLE = """\b
 Examples:
@@ -37,13 +41,7 @@ def command(
     mix_protocols: bool,
 ) -> None:
     """Make a page of RESULTS that needs no network and no other file: table, effects, curves, cost, every run."""
-    from dalr_bench.record.files import write_text
-    from dalr_bench.record.results import read_results
-    from dalr_bench.report.build import build_report
     from dalr_bench.report.libraries import check
-    from dalr_bench.report.page import render_page
-    from dalr_bench.report.pictures import write_pictures
-    from dalr_bench.report.sections import sections
     from dalr_bench.table.model import Request
     from dalr_bench.table.reported import read_reported
 
@@ -51,8 +49,18 @@ def command(
         raise click.UsageError("nothing to write: give --out FILE.html, --figures DIR, or both")
     check()
     published = [row for path in reported for row in read_reported(path)]
+    _write(results, Request(tasks, baseline, mix_protocols=mix_protocols, reported=published), out, figures)
+
+
+def _write(results: Path, request: Request, out: Path | None, figures: Path | None) -> None:
+    from dalr_bench.record.files import write_text
+    from dalr_bench.record.results import read_results
+    from dalr_bench.report.build import build_report
+    from dalr_bench.report.page import render_page
+    from dalr_bench.report.pictures import write_pictures
+    from dalr_bench.report.sections import sections
+
     found = read_results(results)
-    request = Request(tasks, baseline, mix_protocols=mix_protocols, reported=published)
     report = build_report(found, request)
     parts = sections(report)
     if out is not None:

@@ -131,7 +131,7 @@ def others(report: Report) -> Figure | None:
     )
     words = f"Mean other scores of {listed(families)}, a row a variant, a column a measure."
     caption = (
-        "Scores beside the table’s columns: subsets, diagnostics, other metrics; as recorded (not ×100), means over seeds."
+        "Scores beside the table’s columns: subsets, diagnostics, other metrics; means over seeds, not ×100."
         " Colours compare numbers within the family shown; whether more is better depends on the measure."
     )
     menus = (menu("family", "Family", families), menu("group", "Group", report.groups))
