@@ -67,9 +67,9 @@ class Job:
         summary = summary or progress.read_trained(self.folder, weights.digest(self.folder)) or {}
         self.seconds |= summary.pop("seconds", {})
         self._stage("score")
-        outcome = self._score(config, built, summary["weights"])
+        outcome, subject = self._score(config, built, summary["weights"])
         self.seconds["total"] = sum(self.seconds.values())
-        extra = {**summary, "missing": list(outcome.missing)}
+        extra = {**summary, "subject": subject, "missing": list(outcome.missing)}
         progress.clear(self.folder)
         return self._record(config, scores=outcome.scores, extra=extra)
 
@@ -167,7 +167,8 @@ class Job:
     def _pictures(self, config: Mapping[str, Any]) -> Callable[[str, Corpus], Any]:
         return lambda teacher, corpus: self.workshop.pictures(config, teacher, corpus, self._opener(config)).cpu().numpy()
 
-    def _score(self, config: Mapping[str, Any], built: Built, digest: str) -> Outcome:
+    def _score(self, config: Mapping[str, Any], built: Built, digest: str) -> tuple[Outcome, str]:
+        """The scores, and the hash by which caches of results know the student."""
         evaluators: dict[str, Evaluator] = {}
         for entry in config["evaluate"]:
             evaluators[_free(entry["name"], evaluators)] = self.workshop.evaluator(entry)
@@ -176,9 +177,10 @@ class Job:
         def finished(name: str, result: Evaluation) -> None:
             progress.keep(self.folder, name, digest, result)
 
-        outcome = evaluate(evaluators, self._subject(config, built), done, finished)
+        subject = self._subject(config, built)
+        outcome = evaluate(evaluators, subject, done, finished)
         self.seconds |= {f"score.{name}": value for name, value in outcome.seconds.items()}
-        return outcome
+        return outcome, subject.fingerprint
 
     def _save(self, built: Built) -> None:
         write_json(self.folder / DIMS, dims_to_json(built.dims))

@@ -17,7 +17,21 @@ TINY = Path(__file__).parent / "suites" / "tiny.yaml"
 
 def trained(results: Path, *arguments: str, only: str = "baseline") -> Path:
     """The folder of the one finished run of a variant, seed 0."""
-    words = ["run", str(TINY), "--results", str(results), "--only", only, "--seed", "0", "--executor", "inline", "--device", "cpu", *arguments]
+    words = [
+        "run",
+        str(TINY),
+        "--results",
+        str(results),
+        "--only",
+        only,
+        "--seed",
+        "0",
+        "--executor",
+        "inline",
+        "--device",
+        "cpu",
+        *arguments,
+    ]
     with pytest.raises(SystemExit) as left:
         main(words)
     assert left.value.code == 0

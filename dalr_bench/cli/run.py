@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from dalr_bench.execute.queue import TaskQueue
     from dalr_bench.plugin.manager import Plugins
     from dalr_bench.protocols import Report
+    from dalr_bench.publish.replay import Replay
     from dalr_bench.suite import Plan
     from dalr_bench.types import Run, Task
 
@@ -38,7 +40,10 @@ Examples:
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute.")
 @click.option("--fail-fast", is_flag=True, help="Start nothing more after the first failure.")
 @click.option("--offline", is_flag=True, help="Never try the network.")
-@click.option("--tracker", "trackers", multiple=True, metavar="NAME[:KEY=VALUE,...]", help="Log to tensorboard, wandb, mlflow, or one a plugin adds.")
+@click.option(
+    "--tracker", "trackers", multiple=True, metavar="NAME[:KEY=VALUE,...]",
+    help="Log to tensorboard, wandb, mlflow, or one a plugin adds.",
+)  # fmt: skip
 def command(
     suite: str,
     results: Path,
@@ -55,7 +60,8 @@ def command(
 ) -> int:
     """Train and score every cell of SUITE that is not done yet, then print its table.
 
-    A finished run is never run again; a failed one is tried again. Exit code 1: some runs failed.
+    A finished run is never run again; a failed one is tried again. Exit code 1: some runs failed. SUITE may be a bundle
+    (FILE.zip of `dalr-bench bundle`): its run is run again and compared with the bundle's scores.
     """
     import os
 
@@ -63,36 +69,95 @@ def command(
 
     from dalr_bench.plugin.manager import load as load_plugins
     from dalr_bench.plugin.trackers import asked_for, attach, told_to_workers
-    from dalr_bench.suite import expand, load
 
     if offline:
         os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     console = Console(stderr=True)
     plugins = load_plugins()
     watching = asked_for(trackers)
-    attach(plugins, watching, lambda run, text: console.print(f"warning {run}: {text}", markup=False, highlight=False, soft_wrap=True))
-    loaded = load(suite, overrides, smoke)
-    plan = expand(loaded, plugins.catalogue, only, seeds)
-    folder = results / (f"{loaded.name}-smoke" if smoke else loaded.name)
-    whole = expand(loaded, plugins.catalogue) if only or seeds else plan
+    attach(plugins, watching, lambda run, text: _say(console, f"warning {run}: {text}"))
+    asked = Asked(suite, overrides, smoke, only, seeds)
+    bundled = _bundled(asked, plugins)
+    if bundled is None:
+        plan, whole, name = _plans(asked, plugins)
+    else:
+        plan, whole, name = bundled.plan, bundled.plan, f"{bundled.here}-bundle"
+    folder = results / name
     todo = prepare(plan, whole, folder)
     _greet(console, plan, todo, folder)
-    if not todo:
-        _print_table(folder)
-        return 0
-    queue = _queue(plan, todo, folder, fail_fast)
-    with told_to_workers(watching):
-        _execute(queue, _executor(plugins, executor, jobs, device, queue), console)
+    code = 0
+    if todo:
+        queue = _queue(plan, todo, folder, fail_fast)
+        with told_to_workers(watching):
+            _execute(queue, _executor(plugins, executor, jobs, device, queue), console)
+        code = _close(console, queue, folder)
     _print_table(folder)
-    return _close(console, queue, folder)
+    if bundled is not None:
+        _compare(console, bundled, folder, plugins)
+    return code
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which runs of which suite the command line means."""
+
+    suite: str
+    overrides: Sequence[str]
+    smoke: bool
+    only: Sequence[str]
+    seeds: Sequence[int]
+
+
+def _plans(asked: Asked, plugins: Plugins) -> tuple[Plan, Plan, str]:
+    """The chosen runs, all runs, and the name of the results folder."""
+    from dalr_bench.suite import expand, load
+
+    loaded = load(asked.suite, asked.overrides, asked.smoke)
+    plan = expand(loaded, plugins.catalogue, asked.only, asked.seeds)
+    whole = expand(loaded, plugins.catalogue) if asked.only or asked.seeds else plan
+    return plan, whole, f"{loaded.name}-smoke" if asked.smoke else loaded.name
+
+
+def _bundled(asked: Asked, plugins: Plugins) -> Replay | None:
+    """The bundle that is meant; None where it is a suite."""
+    from dalr_bench.errors import SuiteError
+    from dalr_bench.publish.replay import is_bundle, replay
+
+    if not is_bundle(asked.suite):
+        return None
+    if asked.overrides or asked.smoke or asked.only or asked.seeds:
+        raise SuiteError("a bundle is one run, run as it was: --only, --seed, --set and --smoke go with suites")
+    return replay(Path(asked.suite), plugins.catalogue)
+
+
+def _compare(console: Console, bundled: Replay, folder: Path, plugins: Plugins) -> None:
+    """Say how the scores compare with the bundle's, and what is installed otherwise."""
+    from dalr_bench.publish.replay import compared, differences
+    from dalr_bench.record.environment import environment
+    from dalr_bench.record.store import read_record
+
+    there = bundled.records.get(bundled.run_id)
+    lines = [compared(there, read_record(folder / bundled.here))]
+    lines += [f"{one} is {here} here: its components or data count as others" for one, here in bundled.renamed.items()]
+    lines += differences(there, environment(None, plugins.catalogue))
+    for line in lines:
+        _say(console, line)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def prepare(plan: Plan, whole: Plan, folder: Path) -> list[Run]:
     """Write the suite's summary and the config of every run that is not done; return those runs."""
-    from dalr_bench.record.files import write_json
+    from dalr_bench.record.files import write_json, write_text
     from dalr_bench.record.store import read_record
+    from dalr_bench.suite.tree import plain
+    from dalr_bench.suite.written import written
 
     write_json(folder / "suite.json", whole.to_json())
+    heading = f"As it was run last, all in one: {whole.suite.file}"
+    write_text(folder / "suite.yaml", written(plain(whole.suite.tree), heading))
     todo = []
     for run in plan.runs:
         record = read_record(folder / run.id)

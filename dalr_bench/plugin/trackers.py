@@ -1,4 +1,4 @@
-"""Trackers a user asks for, `NAME` or `NAME:key=value,...`: built, guarded, and called as watchers beside the plugins."""
+"""Trackers a user asks for, `NAME` or `NAME:key=value,...`: built, guarded, called as watchers beside plugins."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Tell = Callable[[str, str], None]
 
 @dataclass
 class Guarded:
-    """One tracker that cannot hurt: it is given copies, and the first time it fails it is told of and called no more."""
+    """One tracker that cannot hurt: it is given copies; when it fails that is told once, and it is called no more."""
 
     name: str
     tracker: Any
@@ -58,8 +58,9 @@ class Guarded:
 
 
 def attach(plugins: Plugins, asked: Sequence[str], tell: Tell) -> None:
-    """Build the trackers asked for and let them watch. Raises SuiteError for a malformed text, PluginError for an unknown
-    tracker, a wrong option or a library that is not installed.
+    """Build the trackers asked for and let them watch.
+
+    Raises SuiteError for a malformed text, PluginError for an unknown tracker, a wrong option or a missing library.
     """
     for number, text in enumerate(dict.fromkeys(asked)):
         part = parse(text)

@@ -27,8 +27,9 @@ class Cell:
 
 
 def pick(results: str | Path, variant: str, seed: int | None, axes: Mapping[str, str]) -> Cell:
-    """The cell of a variant. Of several seeds it is the suite's first unless one is named: a rule that looks at no score,
-    so the published model is no winner of the test set.
+    """The cell of a variant. Of several seeds it is the suite's first unless one is named.
+
+    That rule looks at no score, so the published model is no winner of the test set.
 
     Raises SuiteError (no such variant, seed or axis value; several cells fit) and DataError (the run is not done).
     """

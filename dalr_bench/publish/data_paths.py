@@ -1,5 +1,4 @@
-"""Paths to data inside a resolved config: found by the components' own markers, and replaced by names that mean the same
-elsewhere."""
+"""Paths to data inside a resolved config: found by the components' markers, replaced by names that mean the same."""
 
 from __future__ import annotations
 

@@ -34,9 +34,7 @@ def export(cell: Cell, plugins: Plugins, target: Path, force: bool = False) -> s
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}-", dir=target.parent))
     try:
         shutil.copytree(source, temporary, dirs_exist_ok=True)
-        plugins.hooks.hook.model_exported(
-            folder=str(temporary), config=dict(cell.config), record=cell.record.to_json()
-        )
+        plugins.hooks.hook.model_exported(folder=str(temporary), config=dict(cell.config), record=cell.record.to_json())
         (temporary / "README.md").write_text(card(cell, plugins.catalogue, revision), encoding="utf-8")
         _sync(temporary)
         temporary.chmod(0o755)
@@ -76,7 +74,9 @@ def _check_model(folder: Path) -> None:
         raise DataError(Fault(f"no list of modules: {error}", file=str(modules))) from None
     strange = [kind for kind in kinds if kind not in _STOCK]
     if strange:
-        raise DataError(Fault(f"module {strange[0]} loads nowhere else; stock ones do: {', '.join(_STOCK)}", file=str(modules)))
+        raise DataError(
+            Fault(f"module {strange[0]} loads nowhere else; stock ones do: {', '.join(_STOCK)}", file=str(modules))
+        )
     for path in folder.rglob("*"):
         if path.is_symlink() or path.suffix in _PICKLED:
             raise DataError(Fault("only plain files and safetensors are published", file=str(path)))

@@ -9,9 +9,10 @@ from dalr_bench.errors import DataError
 
 
 def check_login(repository: str) -> None:
-    """Before anything is written: raises DataError where hub access is off, nobody is logged in, or the name is none."""
+    """Before anything is written: raises DataError where the hub is off, nobody is logged in, or the name is none."""
     from huggingface_hub import get_token
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
 
     try:
         validate_repo_id(repository)
@@ -24,8 +25,10 @@ def check_login(repository: str) -> None:
 
 
 def push(folder: Path, repository: str) -> str:
-    """Create the repository if it is not there and send the folder; returns its address. Raises DataError where the hub
-    cannot be reached or refuses."""
+    """Create the repository if it is not there and send the folder; returns its address.
+
+    Raises DataError where the hub cannot be reached or refuses.
+    """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 

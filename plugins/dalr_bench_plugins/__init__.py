@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
+from typing import Any
 
 from dalr_bench import hookimpl
 from dalr_bench.plugin.spec import Register
@@ -55,3 +56,9 @@ def register_executors(register: Register) -> None:
 @hookimpl
 def register_trackers(register: Register) -> None:
     _forward("trackers", "register_trackers", register)
+
+
+@hookimpl
+def model_exported(folder: str, config: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    for module in _modules("evaluators"):
+        getattr(module, "model_exported", lambda **_: None)(folder=folder, config=config, record=record)

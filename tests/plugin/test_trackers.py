@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tracked import TINY, same_weights, trained
 
 from dalr_bench import PluginError, SuiteError
 from dalr_bench.cli.main import main
 from dalr_bench.plugin.manager import Plugins, load
 from dalr_bench.plugin.trackers import VARIABLE, asked_for, attach, parse, told_to_workers
 from dalr_bench.train import weights
-from tracked import TINY, same_weights, trained
 
 
 class Meddler:
@@ -86,13 +86,15 @@ def test_a_text_is_a_name_and_options(text: str, name: str, options: dict[str, A
 def test_what_is_malformed_or_unknown_is_told(plugins: Plugins) -> None:
     with pytest.raises(SuiteError, match="expected NAME or NAME:key=value"):
         parse("wandb:offline")
-    with pytest.raises(PluginError, match="no tracker is called 'medler'. Did you mean 'meddler'"):
+    with pytest.raises(PluginError, match=r"no tracker is called 'medler'. Did you mean 'meddler'"):
         attach(plugins, ["medler"], lambda *_: None)
     with pytest.raises(PluginError, match="no such option"):
         attach(plugins, ["meddler:loud=true"], lambda *_: None)
 
 
-def test_a_missing_library_ends_a_command_with_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_library_ends_a_command_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def absent(name: str) -> None:
         return None
 
@@ -119,7 +121,12 @@ def test_workers_are_asked_for_the_same(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("name", ["meddler", "broken"])
 def test_looking_changes_nothing_whatever_a_tracker_does(
-    name: str, plugins: Plugins, made: list[Meddler], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    plugins: Plugins,
+    made: list[Meddler],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     plain = trained(tmp_path / "plain")
     monkeypatch.setattr("dalr_bench.plugin.manager.load", lambda: plugins)
@@ -137,7 +144,9 @@ def test_looking_changes_nothing_whatever_a_tracker_does(
         assert tracker.seen.count("step_finished") == 6  # the picture teacher's two steps, then four
 
 
-def test_a_worker_follows_too_and_its_warning_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_follows_too_and_its_warning_arrives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A stranger's distribution with a tracker that fails: told once for the process, weights as without."""
     (tmp_path / "sulky.py").write_text(
         "from dalr_bench import hookimpl\nclass Sulky:\n    def step_finished(self, run_id, step, values):\n        raise RuntimeError('not today')\n"
@@ -151,7 +160,20 @@ def test_a_worker_follows_too_and_its_warning_arrives(tmp_path: Path, monkeypatc
     monkeypatch.syspath_prepend(str(tmp_path))
     plain = trained(tmp_path / "plain")
     capsys.readouterr()
-    words = ["--only", "baseline", "--seed", "0", "--executor", "local", "--jobs", "2", "--device", "cpu", "--tracker", "sulky"]
+    words = [
+        "--only",
+        "baseline",
+        "--seed",
+        "0",
+        "--executor",
+        "local",
+        "--jobs",
+        "2",
+        "--device",
+        "cpu",
+        "--tracker",
+        "sulky",
+    ]
     with pytest.raises(SystemExit) as left:
         main(["run", str(TINY), "--results", str(tmp_path / "watched"), *words])
     assert left.value.code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,11 +88,9 @@ class Mteb:
 
     def _run(self, task: Any, subject: Subject, experiment: Mapping[str, str]) -> Any:
         import mteb
-        from mteb.cache import ResultCache
-
         from dalr_bench_plugins.mteb_tasks.encoder import SubjectEncoder
 
-        cache = ResultCache(self.results) if self.results is not None else ResultCache()
+        cache = _cache(self.results)
         encoder = SubjectEncoder(subject, self.name, experiment)
         try:
             found = mteb.evaluate(encoder, task, cache=cache, show_progress_bar=False, co2_tracker=False)
@@ -104,3 +103,22 @@ class Mteb:
 @hookimpl
 def register_evaluators(register: Register) -> None:
     register("mteb", Mteb)
+
+
+@hookimpl
+def model_exported(folder: str, config: Mapping[str, Any], record: Mapping[str, Any]) -> None:
+    """Lay mteb's own result files of this run, under their own name and revision, into `mteb/` of a published folder:
+    `mteb.ResultCache("mteb")` reads them there.
+    """
+    for entry in config["evaluate"]:
+        if entry["name"] == "mteb" and record.get("subject"):
+            inner = Path("results", entry["options"]["name"].replace("/", "__"), str(record["subject"]))
+            found = _cache(entry["options"]["results"]).cache_path / inner
+            if found.is_dir():
+                shutil.copytree(found, Path(folder, "mteb") / inner, dirs_exist_ok=True)
+
+
+def _cache(results: str | None) -> Any:
+    from mteb.cache import ResultCache
+
+    return ResultCache(results) if results is not None else ResultCache()

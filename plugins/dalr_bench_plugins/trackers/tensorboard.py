@@ -48,7 +48,9 @@ class TensorBoard:
         if writer is None:
             return
         for score in record["scores"]:
-            writer.add_scalar(f"{score['split']}/{score['task']}.{score['metric']}", score["value"], record.get("steps"))
+            writer.add_scalar(
+                f"{score['split']}/{score['task']}.{score['metric']}", score["value"], record.get("steps")
+            )
         writer.add_text("status", str(record["error"] or record["status"]))
         writer.close()
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from tracked import points, same_weights, steps_of, trained
 
 mlflow = pytest.importorskip("mlflow", reason="needs the extra mlflow")

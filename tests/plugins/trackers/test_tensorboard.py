@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tracked import points, same_weights, steps_of, trained
 
 pytest.importorskip("tensorboard", reason="needs the extra tensorboard")

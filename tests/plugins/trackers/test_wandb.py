@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tracked import same_weights, steps_of, trained
 
 wandb = pytest.importorskip("wandb", reason="needs the extra wandb")
@@ -24,7 +23,9 @@ def kept(folder: Path, name: str) -> list[dict[str, Any]]:
         found = [wandb_internal_pb2.Record.FromString(data) for data in records(file.read_bytes())]
         if name in [record.run.display_name for record in found]:
             lines = [[*record.history.item, *record.summary.update] for record in found]
-            return [{item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in line} for line in lines]
+            return [
+                {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in line} for line in lines
+            ]
     raise LookupError(name)
 
 
