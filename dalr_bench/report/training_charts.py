@@ -30,7 +30,7 @@ def training(report: Report) -> Figure | None:
     large = within.mark_line(**marked).encode(x=x, y=y, tooltip=tips)
     small = lines.mark_line(strokeWidth=0.8).encode(x=alt.X("step:Q", title="step"), y=y.axis(None))
     large = large.properties(width=640, height=280, title=title("term", in_group(report.several)))
-    chart = alt.vconcat(large, small.properties(width=640, height=50).add_params(brush), spacing=8)
+    chart = alt.vconcat(large, small.properties(name="strip", width=640, height=50).add_params(brush), spacing=8)
     last = max(row[2] for row in data["curves"].rows)
     menus = [menu("term", "Curve", terms), menu("group", "Group", report.groups)]
     chart = chart.add_params(*menus, number("first", "From step", 0), number("last", "to step", last))

@@ -132,6 +132,7 @@
       actions: { export: true, source: false, compiled: false, editor: false }, downloadFileName: name, logLevel: 1 };
     drawn.set(figure, { result: await vegaEmbed(canvas, full, options), width, dark: dark() });
     canvas.classList.add("drawn");
+    for (const each of ["role", "aria-label"]) canvas.removeAttribute(each); // the drawing says it itself now
   };
   const figures = all("figure.chart");
   const seen = new IntersectionObserver((entries) => {
