@@ -111,7 +111,8 @@ class RunSpace:
         """[m, E] rows of the corpus's pictures."""
         provider = self.run.objective.spaces[self.name]
         edge = int(getattr(provider, "needs_pixels", 0) or 0)
-        given = pixel_store(corpus, edge) if edge else self.rows(corpus)
+        with forked_rng():  # a teacher that is opened for it is built by a seed of its own
+            given = pixel_store(corpus, edge) if edge else self.rows(corpus)
         with self._looking():
             parts = [provider.project_image(part.to(self.run.device)).float().cpu() for part in torch.split(given, _BATCH)]
         return torch.cat(parts).numpy()

@@ -33,7 +33,7 @@ FLOORS = [
     {"plugin"},
     {"record", "data", "execute", "statistics"},
     {"suite", "train", "evaluate", "table"},
-    {"workshop", "scoring", "comparison", "report", "publish"},
+    {"workshop", "scoring", "comparison", "report", "publish", "prefetching"},
     {"restore"},
     {"pipeline"},
     {"cli"},
