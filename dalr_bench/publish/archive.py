@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
                     raise _fault(path, f"it holds more than {MAX_BYTES:,} bytes, too many for a bundle")
     except FileNotFoundError:
         raise _fault(path, "there is no such file") from None
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
         raise _fault(path, f"it is no sound zip file: {error}") from None
     return out
 

@@ -43,7 +43,7 @@ def pick(results: str | Path, variant: str, seed: int | None, axes: Mapping[str,
     if seed is not None and seed not in seeds:
         raise SuiteError(f"--seed {seed}: '{variant}' has no such seed. {nearest(str(seed), map(str, seeds))}")
     chosen = next(place for place in places if place.seed == (seeds[0] if seed is None else seed))
-    records = [found.records.get(place.run_id) for place in places]
+    records = [found.records.get(run_id) for run_id in dict.fromkeys(place.run_id for place in places)]
     siblings = tuple(record for record in records if record is not None and record.status == "done")
     return Cell(found, chosen, found.folder / chosen.run_id, *finished(found, chosen.run_id), siblings)
 
