@@ -127,6 +127,8 @@ class Judge:
     predicted: Predicted
     resamples: int = 10_000
     seed: int = 0
+    _last: tuple[tuple[str, str], ...] = ()
+    _kept: dict[Key, tuple[Floats, int]] = field(default_factory=dict)
 
     @cached_property
     def _blocks(self) -> Mapping[str, Sequence[str]]:
@@ -165,6 +167,14 @@ class Judge:
         return np.mean([drawn for drawn, _ in found], axis=0), sum(size for _, size in found), ""
 
     def _of_task(self, pairs: Pairs, key: Key) -> tuple[Floats, int]:
+        """An average asks for what its tasks asked for already, so the last pairs' draws are kept."""
+        if self._last != tuple(pairs):
+            self._last, self._kept = tuple(pairs), {}
+        if key not in self._kept:
+            self._kept[key] = self._draw(pairs, key)
+        return self._kept[key]
+
+    def _draw(self, pairs: Pairs, key: Key) -> tuple[Floats, int]:
         runs = list(dict.fromkeys(run for pair in pairs for run in pair))
         predicted, gold = self.predicted.rows(runs, key)
         # Tasks are drawn apart: the name is part of the seed.

@@ -42,7 +42,7 @@ def accuracy_draws(predicted_MN: NDArray[Any], gold_N: NDArray[Any], draws: int,
 def mean_draws(values_MN: Floats, draws: int, rng: np.random.Generator) -> Floats:
     """Mean of the drawn examples' values, [R, M]."""
     values_NM = np.ascontiguousarray(values_MN.T)
-    return np.concatenate([counts @ values_NM for counts in _counts(len(values_NM), draws, rng)]) / len(values_NM)
+    return np.concatenate([times @ values_NM for times in counts(len(values_NM), draws, rng)]) / len(values_NM)
 
 
 def exact_spearman_draws(
@@ -54,12 +54,12 @@ def exact_spearman_draws(
     own plus half of (those equal + 1). Walking the examples in the order of the prediction and adding up c gives those
     ranks for all draws at once; the gold's ranks are shared by all runs.
     """
-    count_NR = np.concatenate(list(_counts(len(gold_N), draws, rng))).T.copy()
+    count_NR = np.concatenate(list(counts(len(gold_N), draws, rng))).T.copy()
     gold_NR, squares_R = _gold_ranks(count_NR, gold_N)
     return np.stack([_spearman(count_NR, count_NR * gold_NR, squares_R, row_N) for row_N in predicted_MN], axis=1)
 
 
-def _counts(size: int, draws: int, rng: np.random.Generator) -> Iterator[Floats]:
+def counts(size: int, draws: int, rng: np.random.Generator) -> Iterator[Floats]:
     """How often each example came in each draw of as many with replacement: blocks of [R, N]."""
     block = max(1, _BLOCK // size)
     for start in range(0, draws, block):

@@ -34,8 +34,8 @@ def contributions(layout: Layout, records: Mapping[str, Measured], request: Requ
     """
     if not layout.contributions:
         raise SuiteError(
-            "suite.json names no two variants that differ by one component: list them in `ablate` (whole: [part, part]) or "
-            "`generate` them; results of an older version learn it from `dalr-bench run`, which trains nothing twice"
+            "suite.json names no two variants that differ by one component: list them in `ablate` (whole: [part, "
+            "part]) or `generate` them; results of an older version learn it from `dalr-bench run`"
         )
     lines, found = find(layout, records)
     pairs = _pairs(layout, lines)
