@@ -5,8 +5,10 @@ import statistics
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from dalr_bench.table.stats import mean, rank, std
+from dalr_bench.table.model import Spread
+from dalr_bench.table.stats import mean, rank, spread, std
 
 numbers = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20)
 
@@ -36,3 +38,17 @@ def test_one_value_has_no_spread() -> None:
 )
 def test_best_and_second(values: list[float | None], lower: bool, best: set[int], second: set[int]) -> None:
     assert rank(values, lower) == (best, second)
+
+
+def test_what_follows_the_plus_minus() -> None:
+    values = [70.0, 71.0, 73.0, 74.0]
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert spread(std(values), 4, "std") == std(values)
+    assert spread(std(values), 4, "sem") == pytest.approx(stats.sem(values))
+    assert spread(std(values), 4, "ci") == pytest.approx((high - low) / 2)
+
+
+@pytest.mark.parametrize("kind", ["sem", "ci"])
+def test_one_value_and_a_published_deviation_have_no_interval(kind: Spread) -> None:
+    assert spread(None, 1, kind) is None
+    assert spread(0.3, 0, kind) is None
