@@ -11,6 +11,8 @@ from dalr_bench.report.model import Report
 from dalr_bench.report.parameters import in_group, menu, named, number, title
 
 _OF_GROUP = "indexof(datum.groups, group) >= 0"
+_EVERY = "every variant"
+_OF_VARIANT = f"variant == '{_EVERY}' || datum.variant == variant"
 
 
 def training(report: Report) -> Figure | None:
@@ -32,7 +34,7 @@ def training(report: Report) -> Figure | None:
     large = large.properties(width=640, height=280, title=title("term", in_group(report.several)))
     chart = alt.vconcat(large, small.properties(name="strip", width=640, height=50).add_params(brush), spacing=8)
     last = max(row[2] for row in data["curves"].rows)
-    menus = [menu("term", "Curve", terms), menu("group", "Group", report.groups)]
+    menus = [menu("term", "Curve", terms), *_whose(report, variants)]
     chart = chart.add_params(*menus, number("first", "From step", 0), number("last", "to step", last))
     words = f"Curves of {listed(terms)} over training, a line a seed, for {listed(variants)}."
     caption = (
@@ -59,15 +61,23 @@ def agreement(report: Report) -> Figure | None:
     chart = alt.layer(none, curve).properties(
         width="container", height=260, title=title("pair", in_group(report.several))
     )
-    chart = chart.add_params(menu("pair", "Pair", pairs), menu("group", "Group", report.groups))
+    chart = chart.add_params(menu("pair", "Pair", pairs), *_whose(report, variants))
     words = f"Cosine between gradients of {listed(pairs)} over training; below the dashed line they pull apart."
     caption = "Cosine between the gradients of two loss terms on the weights they share; below 0 they are in conflict."
     return Figure("agreement", "Gradient conflict", caption, words, plain(chart, words), data, "conflicts")
 
 
+def _whose(report: Report, variants: list[str]) -> list[Any]:
+    """The menus that choose whose lines are drawn: forty variants at once are no picture."""
+    return [menu("group", "Group", report.groups), menu("variant", "Variant", [_EVERY, *variants])]
+
+
 def _trained(report: Report) -> list[str]:
+    """Names of the variants that logged a step: the table's rows in their order, then the others."""
     ids = set(report.data["curves"].distinct("run"))
-    return list(dict.fromkeys(run.variant for run in report.runs if run.id in ids))
+    found = {run.variant: None for run in report.runs if run.id in ids}
+    rows = [name for name in report.variants if name in found]
+    return rows + [name for name in found if name not in rows]
 
 
 def _lines(variants: list[str], data: str = "curves") -> Any:
@@ -78,5 +88,6 @@ def _lines(variants: list[str], data: str = "curves") -> Any:
         alt.Chart(named(data))
         .transform_lookup(lookup="run", from_=whose)
         .transform_filter(_OF_GROUP)
+        .transform_filter(_OF_VARIANT)
         .encode(color=alt.Color("variant:N", sort=variants, legend=legend), detail="run:N")
     )

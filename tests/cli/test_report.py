@@ -68,7 +68,8 @@ def test_without_the_extra_one_line_says_what_to_do(results: Path, tmp_path: Pat
 def test_help_loads_no_plotting_library() -> None:
     code = (
         "import sys\nfrom dalr_bench.cli.main import main\ntry:\n    main(['report', '--help'])\n"
-        "except SystemExit:\n    pass\nprint('HEAVY', sorted({'altair', 'vl_convert', 'torch', 'numpy'} & set(sys.modules)))"
+        "except SystemExit:\n    pass\n"
+        "print('HEAVY', sorted({'altair', 'vl_convert', 'torch', 'numpy'} & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "HEAVY []" in out

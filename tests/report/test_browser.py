@@ -17,10 +17,16 @@ from dalr_bench.report.sections import sections
 from dalr_bench.table.model import Request
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 CHARTS = ["effects", "seeds", "training", "cost", "memory", "tasks", "tradeoff", "others"]
 pytestmark = [
     pytest.mark.slow,
@@ -180,6 +186,8 @@ def test_a_brush_chooses_steps(opened: Any, file: Path) -> None:
     assert page.locator(points).count() == every / 2  # steps 2 and 3 of 4
     page.get_by_label("From step").fill("3")
     page.wait_for_function(f"document.querySelectorAll('{points}').length == {every // 4}")
+    page.get_by_role("combobox", name="Variant").first.select_option("DALR")
+    page.wait_for_function(f"document.querySelectorAll('{points}').length == 3")  # a seed that failed has a log too
 
 
 def test_themes(opened: Any, file: Path) -> None:

@@ -121,7 +121,8 @@ def test_a_screen_reader_finds_its_way(page: Page) -> None:
 def test_every_section_is_there(page: Page) -> None:
     names = [given["id"] for given in page.of("section")]
     assert names == [
-        "table", "effects", "seeds", "training", "agreement", "cost", "tasks", "tradeoff", "others", "runs", "environment"
+        "table", "effects", "seeds", "training", "agreement", "cost", "tasks", "tradeoff", "others", "runs",
+        "environment",
     ]  # fmt: skip
     text = " ".join(page.words)
     assert "were not recorded in these runs" in text
@@ -148,8 +149,10 @@ def test_scripts_find_what_they_read(page: Page) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_words_of_strangers_stay_words(tmp_path: Path, page: Page, name: str) -> None:
     hostile = make(write_hostile(tmp_path / "h", name), tmp_path / "r.html")
-    ours = [(given.get("id"), given.get("type")) for given, _ in page.scripts if not given.get("id", "").startswith("data-")]
-    theirs = [(g.get("id"), g.get("type")) for g, _ in hostile.scripts if not g.get("id", "").startswith("data-")]
+    ours, theirs = (
+        [(given.get("id"), given.get("type")) for given, _ in each.scripts if not given.get("id", "").startswith("data-")]
+        for each in (page, hostile)
+    )
     assert theirs == ours
     assert {tag for tag, _ in hostile.found} <= {tag for tag, _ in page.found} | {"li", "ol"}
     assert not [given for _, given in hostile.found if any(attribute.startswith("on") for attribute in given)]

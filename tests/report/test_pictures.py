@@ -85,7 +85,7 @@ def test_nothing_scored_is_said_everywhere(tmp_path: Path) -> None:
 def test_themes_differ_in_colour_only() -> None:
     light, dark = (json.dumps(THEMES[name]) for name in ("light", "dark"))
     assert light != dark
-    assert [key for key in THEMES["light"]] == [key for key in THEMES["dark"]]
+    assert list(THEMES["light"]) == list(THEMES["dark"])
     assert THEMES["light"]["axis"].keys() == THEMES["dark"]["axis"].keys()
 
 
