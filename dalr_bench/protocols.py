@@ -55,6 +55,19 @@ class Backbone(Protocol):
     def save(self, folder: str) -> None: ...
 
 
+@runtime_checkable
+class PackingBackbone(Protocol):
+    """A backbone that can take sentences of several lengths at once without padding, where `packs` is true.
+
+    `embed_packed` gives the rows `embed` gives in eval mode, [N, D], of sentences packed one after another in `ids_T`;
+    their lengths, each at least 1, never fall.
+    """
+
+    @property
+    def packs(self) -> bool: ...
+    def embed_packed(self, ids_T: Tensor, lengths_N: Sequence[int]) -> Tensor: ...
+
+
 class Teacher(Protocol):
     """Frozen: asked once per sentence for the whole grid, rows in order. `encode_image` where it sees pictures,
     `encode_states(sentences) -> list[Tensor [L, T]]` where it can give token states.

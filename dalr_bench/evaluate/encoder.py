@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from dalr_bench.errors import SuiteError, TrainingError
 from dalr_bench.evaluate.token_cache import TokenIds, tokenize
 from dalr_bench.evaluate.untouched import eval_mode, forked_rng
-from dalr_bench.protocols import Backbone, OpenSpace
+from dalr_bench.protocols import Backbone, OpenSpace, PackingBackbone
 from dalr_bench.types import Corpus, TokenBatch
 
 Precision = Literal["fp32", "bf16"]
 
 # Tokens of one batch. On a CPU small batches stay in the cache (measured: 1024-2048 best); a GPU wants to be filled.
-_BUDGET = {"cpu": 2048, "cuda": 65536}
+_BUDGET = {"cpu": 1024, "cuda": 65536}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ class OnePass:
     """A backbone as evaluators see it (types.Subject): sentences in, float32 rows [n, D] out, each distinct sentence
     once.
 
-    `declare` collects what will be asked; the first `encode` runs the union, sorted by length in batches of equal
-    length (no padding at all), within a token budget. Sentences nobody declared are encoded when asked for. The
+    `declare` collects what will be asked; the first `encode` runs the union, sorted by length, within a token budget
+    and without padding: packed where the backbone offers it, else in batches of equal length. Sentences nobody declared are encoded when asked for. The
     module's train/eval flags and every random generator are given back as they were. `seconds` says where time went.
     Raises TrainingError where the backbone gives rows that are not finite.
     """
@@ -157,10 +157,10 @@ class OnePass:
         lengths = ids.lengths
         out_ND = np.empty((len(lengths), self.backbone.dim), np.float32)
         start, tokens, done = time.perf_counter(), 0, 0
-        for rows in self._batches(lengths):
-            length = int(lengths[rows[0]])
-            out_ND[rows] = self._embed(ids.rectangle(rows, length))
-            tokens, done = tokens + length * len(rows), done + len(rows)
+        pack = self.backbone if isinstance(self.backbone, PackingBackbone) and self.backbone.packs else None
+        for rows in self._batches(lengths, mixed=pack is not None):
+            out_ND[rows] = self._embed(ids, rows) if pack is None or not lengths[rows[0]] else self._pack(pack, ids, rows)
+            tokens, done = tokens + int(lengths[rows].sum()), done + len(rows)
             if self._options.progress is not None:
                 self._options.progress(Pace(done, len(lengths), tokens, len(ids.flat), time.perf_counter() - start))
         if not np.isfinite(out_ND).all():
@@ -169,20 +169,32 @@ class OnePass:
             )
         return out_ND
 
-    def _batches(self, lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    def _batches(self, lengths: NDArray[np.int64], mixed: bool) -> Iterator[NDArray[np.int64]]:
+        """Rows from short to long; sentences without tokens, and unless `mixed` those of each length, by themselves."""
         budget = self._options.budget or _BUDGET.get(self._device.type, _BUDGET["cuda"])
         order = np.argsort(lengths, kind="stable")
-        values, starts = np.unique(lengths[order], return_index=True)
-        for length, group in zip(values, np.split(order, starts[1:]), strict=True):
-            size = max(1, budget // max(1, int(length)))
-            for first in range(0, len(group), size):
-                yield group[first : first + size]
+        kinds = np.minimum(lengths[order], 1) if mixed else lengths[order]
+        for group in np.split(order, np.flatnonzero(np.diff(kinds)) + 1):
+            ends = np.cumsum(np.maximum(lengths[group], 1))
+            first = 0
+            while first < len(group):
+                taken = int(ends[first - 1]) if first else 0
+                last = max(first + 1, int(np.searchsorted(ends, taken + budget, "right")))
+                yield group[first:last]
+                first = last
 
-    def _embed(self, ids_NL: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _pack(self, backbone: PackingBackbone, ids: TokenIds, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        packed = torch.from_numpy(ids.packed(rows)).to(self._device)
+        found: NDArray[np.float32] = backbone.embed_packed(packed, ids.lengths[rows].tolist()).float().cpu().numpy()
+        return found
+
+    def _embed(self, ids: TokenIds, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Sentences of one length as a rectangle."""
+        ids_NL = ids.rectangle(rows, int(ids.lengths[rows[0]]))
         empty = ids_NL.shape[1] == 0  # a tokenizer without special tokens, and a sentence without a known word
         if empty:
             ids_NL = np.full((len(ids_NL), 1), self.backbone.tokenizer.pad_id, np.int64)
-        ids = torch.from_numpy(ids_NL).to(self._device)
-        mask = torch.zeros_like(ids) if empty else torch.ones_like(ids)
-        rows: NDArray[np.float32] = self.backbone.embed(TokenBatch(ids, mask)).float().cpu().numpy()
-        return rows
+        ids_on = torch.from_numpy(ids_NL).to(self._device)
+        mask = torch.zeros_like(ids_on) if empty else torch.ones_like(ids_on)
+        found: NDArray[np.float32] = self.backbone.embed(TokenBatch(ids_on, mask)).float().cpu().numpy()
+        return found

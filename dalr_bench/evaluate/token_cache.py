@@ -35,6 +35,14 @@ class TokenIds:
         ids: NDArray[np.int64] = self.flat[places].astype(np.int64)
         return ids
 
+    def packed(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ids of sentences one after another, [the sum of their lengths]."""
+        lengths = self.lengths[rows]
+        ends = np.cumsum(lengths)
+        places = np.arange(ends[-1]) + np.repeat(self.offsets[rows] - (ends - lengths), lengths)
+        ids: NDArray[np.int64] = self.flat[places].astype(np.int64)
+        return ids
+
 
 def tokenize(tokenizer: Tokenizer, sentences: Sequence[str], folder: Path | None) -> TokenIds:
     """Ids of `sentences` in order, from `folder` where an earlier run left them (and left there for a later one)."""

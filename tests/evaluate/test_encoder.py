@@ -102,6 +102,38 @@ def test_batches_hold_no_padding_and_keep_the_budget() -> None:
     assert sum(real for *_, real in student.batches) == sum(map(len, set(SENTENCES)))
 
 
+class Packing(Student):
+    """Offers both ways, and writes down what it was given packed."""
+
+    packs = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.packed: list[list[int]] = []
+
+    def embed_packed(self, ids_T: torch.Tensor, lengths_N: Sequence[int]) -> torch.Tensor:
+        self.packed.append(list(lengths_N))
+        assert len(ids_T) == sum(lengths_N)
+        rows = [ids[None] for ids in ids_T.split(list(lengths_N))]
+        return torch.cat([self.embed(TokenBatch(row, torch.ones_like(row))) for row in rows])
+
+
+def test_a_backbone_that_packs_gets_several_lengths_at_once_within_the_budget() -> None:
+    student = Packing()
+    texts = [*SENTENCES, "", "a long one alone"]
+    rows = OnePass(student, options=EncodeOptions(budget=5)).encode(texts)
+    np.testing.assert_allclose(rows, [alone(student, text) for text in texts], rtol=1e-5, atol=1e-7)
+    assert student.packed == [[1, 1, 2], [2, 3], [3], [4], [16]]
+
+
+def test_a_backbone_that_packs_but_not_now_gets_rectangles() -> None:
+    student = Packing()
+    student.packs = False
+    rows = OnePass(student).encode(SENTENCES)
+    np.testing.assert_allclose(rows, [alone(student, text) for text in SENTENCES], rtol=1e-5, atol=1e-7)
+    assert student.packed == []
+
+
 def test_a_sentence_without_tokens_gets_a_row() -> None:
     rows = OnePass(Student()).encode(["", "a"])
     np.testing.assert_array_equal(rows[0], np.zeros(8))

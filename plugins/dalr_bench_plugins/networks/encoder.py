@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from dalr_bench import Encoding, TokenBatch
 from dalr_bench_plugins.networks.heads import BatchNormProjector
 from dalr_bench_plugins.networks.pooling import Pooling, needs_all_layers, pool
 from dalr_bench_plugins.networks.sentence_folder import SentenceModel, save_sentence_folder
+from dalr_bench_plugins.networks.unpadded import can_unpad, pooled
 from dalr_bench_plugins.networks.vocabulary import TextTokenizer
 
 Head = Literal["mlp", "batchnorm", "none"]
@@ -84,7 +85,18 @@ class SentenceEncoder(nn.Module):
 
     def embed(self, tokens: TokenBatch) -> torch.Tensor:
         """What evaluation sees, [N, D]: pooled rows, through the head where kept, at unit length where asked for."""
-        rows = pool(self._output(tokens), tokens.mask_NL, self.reading.pooling)
+        return self._finished(pool(self._output(tokens), tokens.mask_NL, self.reading.pooling))
+
+    @property
+    def packs(self) -> bool:
+        """Whether `embed_packed` can be asked: it knows this encoder's layers, and nothing was changed in them."""
+        return can_unpad(self.encoder)
+
+    def embed_packed(self, ids_T: torch.Tensor, lengths_N: Sequence[int]) -> torch.Tensor:
+        """As `embed`, [N, D], for sentences of rising length packed one after another; never with dropout."""
+        return self._finished(pooled(self.encoder, ids_T, lengths_N, self.reading.pooling))
+
+    def _finished(self, rows: torch.Tensor) -> torch.Tensor:
         if self.head is not None and self.reading.keep_head:
             rows = self.head(rows)
         return nn.functional.normalize(rows, dim=-1) if self.reading.normalize else rows
