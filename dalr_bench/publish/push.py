@@ -30,13 +30,11 @@ def push(folder: Path, repository: str) -> str:
     Raises DataError where the hub cannot be reached or refuses.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
-
     api = HfApi()
     try:
         address = api.create_repo(repository, exist_ok=True)
         api.upload_folder(repo_id=repository, folder_path=str(folder), commit_message="Export of dalr-bench")
-    except (HfHubHTTPError, OSError) as error:
+    except Exception as error:  # the library lets its own, its transport's and the system's errors through
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"--push {repository}: the hub refused or was not reached: {reason}") from error
     return str(address)

@@ -1,4 +1,4 @@
-"""A bundle runs elsewhere to the same identity, weights and scores; what is missing is named, hostile ones are refused."""
+"""A bundle runs elsewhere to the same identity, weights and scores; missing data is named, hostile files are refused."""
 
 from __future__ import annotations
 

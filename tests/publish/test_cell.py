@@ -17,7 +17,7 @@ def pets(tmp_path: Path) -> Path:
 
 
 def test_axes_choose_and_several_cells_are_not_guessed_between(pets: Path) -> None:
-    assert pick(pets, "DALR", None, {"teacher": "one"}).record.run_id == "DALR-one-2"  # first of the suite's cells
+    assert pick(pets, "DALR", None, {"teacher": "two"}).record.run_id == "DALR-two-2"  # first of the suite's cells
     assert pick(pets, "DALR", 1, {"teacher": "two"}).record.run_id == "DALR-two-1"
     with pytest.raises(SuiteError, match="name one: --axis teacher=two; --axis teacher=one"):
         pick(pets, "DALR", None, {})
@@ -36,4 +36,6 @@ def test_cells_that_share_a_run_are_one_sibling(pets: Path) -> None:
 def test_what_is_not_done_is_told(pets: Path) -> None:
     with pytest.raises(DataError, match="is not done"):
         pick(pets, "+CML", 0, {"teacher": "two"})
+    with pytest.raises(DataError, match="the loss is NaN"):
+        pick(pets, "DALR", None, {"teacher": "one"})  # the first seed failed: no other is taken in its place
     assert len(pick(pets, "DALR", 0, {"teacher": "one"}).siblings) == 2  # of three, one failed
