@@ -42,8 +42,10 @@ def test_in_short(metric: str) -> None:
 @pytest.mark.parametrize("noise", NOISE)
 @pytest.mark.parametrize("metric", ["spearman", "accuracy"])
 def test_at_length(metric: str, noise: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """5,000 worlds each: a rate is known to ±0.6 % (two standard errors), a coverage alike. Spearman by its first order,
-    on sets smaller than those it is used for."""
+    """5,000 worlds each: rates are known to ±0.6 % (two standard errors).
+
+    Spearman by its first order, on sets smaller than those it is used for.
+    """
     monkeypatch.setattr(resample, "EXACT_UP_TO", 0)
     null, apart = (
         rates(World(metric, quality[metric], *NOISE[noise]), 5_000, 200, seed=1)  # type: ignore[arg-type]

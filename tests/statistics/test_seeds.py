@@ -62,9 +62,9 @@ def test_the_effects_ends_leave_both_tails(values: list[float]) -> None:
 
 def test_the_effects_interval_covers() -> None:
     rng = np.random.default_rng(0)
-    found = [effect(row.tolist()) for row in rng.normal(0.8, 1, (600, 5))]
+    found = [effect(row.tolist()) for row in rng.normal(0.8, 1, (300, 5))]
     covered = np.mean([each.interval.low <= 0.8 <= each.interval.high for each in found if each is not None])
-    assert 0.92 <= covered <= 0.98
+    assert 0.91 <= covered <= 0.99
 
 
 def test_far_out_it_is_still_a_number() -> None:
