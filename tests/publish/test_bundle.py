@@ -1,4 +1,4 @@
-"""A bundle runs elsewhere to the same identity, weights and scores; missing data is named, hostile files are refused."""
+"""A bundle runs elsewhere to the same identity, weights and scores; missing data is named, hostile ones refused."""
 
 from __future__ import annotations
 

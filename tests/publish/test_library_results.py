@@ -20,9 +20,9 @@ pytestmark = [
 def test_results_are_laid_beside_the_model(tmp_path: Path) -> None:
     import mteb
 
-    rows = [
-        {"sentence1": f"a red circle {i}", "sentence2": f"a star {i * i}", "score": float(i % 6)} for i in range(40)
-    ]
+    words = ["red", "blue", "green", "circle", "square", "star", "above", "small", "two"]
+    pairs = [(" ".join(words[i % 7 :: 2]), " ".join(words[i % 5 :: 3])) for i in range(40)]
+    rows = [{"sentence1": one, "sentence2": two, "score": float(i % 6)} for i, (one, two) in enumerate(pairs)]
     (tmp_path / "data" / "STS12").mkdir(parents=True)
     (tmp_path / "data" / "STS12" / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "suite.yaml").write_text(
