@@ -59,7 +59,7 @@ def seeds(report: Report) -> Figure | None:
     x = alt.X("value:Q", title=_SCORE, scale=alt.Scale(zero=False))
     tips = ["variant:N", "group:N", "seed:N", alt.Tooltip("value:Q", format=".2f"), "run:N"]
     points = start.mark_point(size=55, strokeWidth=1.6).encode(x=x, y=y, tooltip=tips, **channels)
-    ticks = start.mark_tick(thickness=2, size=16).encode(
+    ticks = start.mark_tick(thickness=2, size=12).encode(
         x=alt.X("mean(value):Q", title=_SCORE), y=y, **_without(channels, "shape")
     )
     chart = alt.layer(ticks, points).properties(

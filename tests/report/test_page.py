@@ -150,7 +150,7 @@ def test_scripts_find_what_they_read(page: Page) -> None:
 def test_words_of_strangers_stay_words(tmp_path: Path, page: Page, name: str) -> None:
     hostile = make(write_hostile(tmp_path / "h", name), tmp_path / "r.html")
     ours, theirs = (
-        [(given.get("id"), given.get("type")) for given, _ in each.scripts if not given.get("id", "").startswith("data-")]
+        [(g.get("id"), g.get("type")) for g, _ in each.scripts if not g.get("id", "").startswith("data-")]
         for each in (page, hostile)
     )
     assert theirs == ours
