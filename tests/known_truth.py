@@ -54,7 +54,7 @@ class World:
 
 @dataclass(frozen=True)
 class Rates:
-    """Shares of worlds: a false alarm at 5 %, the truth inside the interval, and inside the plain percentiles."""
+    """Shares of worlds: an alarm at 5 %, the truth inside the interval, and inside the plain percentiles."""
 
     alarms: float
     covered: float
@@ -62,7 +62,7 @@ class Rates:
 
 
 def rates(world: World, worlds: int, draws: int, seed: int = 0) -> Rates:
-    """How often the test is right. An alarm is p < .05 against the truth: where the truth is not 0 it is taken off."""
+    """How often the test is right. An alarm is p < .05: false where the truth is 0, power where it is not."""
     rng = np.random.default_rng(seed)
     alarms = covered = percentile = 0
     for _ in range(worlds):
