@@ -40,6 +40,7 @@ def pretrained(
     normalised, cut at 512 ids or at what the model can take. A sentence-transformers model with modules of other
     kinds (Dense, layer averages) runs through that library, and then takes no `pooling` or `normalize`.
 
+    Source: the file forms of sentence-transformers 6 (modules.json, 1_Pooling/config.json, sentence_bert_config.json).
     Raises DataError (missing, cut or pickled files; options such a model does not take).
     """
     from dalr_bench_plugins.networks.pretrained import Checkpoint
