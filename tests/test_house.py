@@ -40,11 +40,14 @@ FLOORS = [
 ]
 
 # Papers, models, losses and data sets, as words of code. `dalr_bench` and `dalr-bench` are the project's own name.
+# fmt: off
 FORBIDDEN = (
-    "simcse diffcse mcse kdmcse rankcse bert roberta distilbert mpnet modernbert minilm openclip open_clip siglip vit flickr coco wiki wiki1m "
-    "senteval sts stsb sick trec mrpc mpqa subj sst banking77 scenes infonce listmle listnet cma cml iml ima image_grounding global_to_local "
-    "replaced_token ranking_consistency"
-).split()
+    "simcse", "diffcse", "mcse", "kdmcse", "rankcse", "bert", "roberta", "distilbert", "mpnet", "modernbert",
+    "minilm", "openclip", "open_clip", "siglip", "vit", "flickr", "coco", "wiki", "wiki1m", "senteval", "sts", "stsb",
+    "sick", "trec", "mrpc", "mpqa", "subj", "sst", "banking77", "scenes", "infonce", "listmle", "listnet", "cma",
+    "cml", "iml", "ima", "image_grounding", "global_to_local", "replaced_token", "ranking_consistency",
+)
+# fmt: on
 
 
 @pytest.fixture(scope="module")

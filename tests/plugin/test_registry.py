@@ -65,7 +65,7 @@ def test_unknown_names_get_the_nearest_known_one(catalogue: Catalogue) -> None:
     catalogue.broken["stranger of strange 0.1"] = "ImportError: no module named x"
     with pytest.raises(PluginError, match=r"no loss is called 'margn'. Did you mean 'margin'\? .* Set aside .*stranger of strange 0.1 \(ImportError"):
         catalogue.get("loss", "margn")
-    with pytest.raises(PluginError, match="no teacher is called 'x'. None is known here"):
+    with pytest.raises(PluginError, match=r"no teacher is called 'x'\. None is known here"):
         Catalogue().get("teacher", "x")
 
 

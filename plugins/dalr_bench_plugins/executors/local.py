@@ -98,7 +98,7 @@ class Worker:
     _reader: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the worker lives; `stop` closes it
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log}
         self._process = subprocess.Popen(self.command, env=self.environment, text=True, bufsize=1, **pipes)
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -95,8 +95,8 @@ def test_the_threshold_is_stated_and_decides_which_pairs_align(tmp_path: Path) -
     assert found[">"] != found[">="]
     with pytest.raises(DataError, match="no pair of STS-B dev has gold > 5"):
         Geometry(threshold=5.0, sizes="any", root=root)
+    (tmp_path / "other" / "downstream").mkdir(parents=True)
     with pytest.raises(DataError, match="needs STS-B"):
-        (tmp_path / "other" / "downstream").mkdir(parents=True)
         Geometry(root=str(tmp_path / "other"))
 
 
