@@ -2,7 +2,7 @@
 
 An evaluator takes part by its class attribute `bench`, the name of its benchmark. With `bench_against`, options of its
 own, the sides are the evaluator with and without those, on rows encoded once; otherwise they are one encoding of every
-sentence against set by set in padded batches.
+sentence against set by set in padded batches, in the order of the evaluator's `plain()` where it has one.
 """
 
 from __future__ import annotations
@@ -73,13 +73,14 @@ def _find(name: str, catalogue: Catalogue) -> Component:
 def _encoders(asked: Asked, catalogue: Catalogue) -> tuple[Side, Side]:
     """Each round opens its own memory: nothing encoded or tokenised by an earlier one is seen."""
     evaluators = build_evaluators(asked, catalogue)
+    plain = {name: item.plain() if hasattr(item, "plain") else item for name, item in evaluators.items()}
     opened = open_subject(asked, catalogue)
     device = str(opened.protocol["device"])
     options = EncodeOptions(asked.precision)
     opened.encode(["a sentence", "and a longer one to warm up"])
     return (
         lambda: evaluate(evaluators, OnePass(opened.backbone, device, options)).scores,
-        lambda: evaluate(evaluators, Padded(opened.backbone, device)).scores,
+        lambda: evaluate(plain, Padded(opened.backbone, device)).scores,
     )
 
 

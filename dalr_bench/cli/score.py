@@ -139,10 +139,10 @@ def to_json(scored: Scored) -> dict[str, Any]:
 
 
 def published() -> list[Reported]:
-    """Rows of every `reported/*.csv` a plugin's package carries."""
+    """Rows of every `reported/*.csv` a plugin's package carries; what stands in `unusable.csv` is known to be wrong."""
     from dalr_bench.table.reported import packaged, read_reported
 
-    return [row for path in packaged().values() for row in read_reported(path)]
+    return [row for name, path in packaged().items() if name != "unusable" for row in read_reported(path)]
 
 
 def _print(scored: Scored, rows: Sequence[Reported]) -> None:
@@ -178,5 +178,6 @@ def _compared(scored: Scored, rows: Sequence[Reported]) -> Any:
     for row in rows:
         if any(key in row.values for key in columns):
             cells = [f"{row.values[key]:.2f}" if key in row.values else "-" for key in columns]
-            table.add_row(row.name, *cells, row.source)
+            otherwise = dict.fromkeys(row.protocols[key] for key in columns if key in row.protocols)
+            table.add_row(row.name, *cells, "; ".join([row.source, *(f"SCORED OTHERWISE: {how}" for how in otherwise)]))
     return table

@@ -1,5 +1,9 @@
 """The other side of a benchmark: sentences encoded each time they are asked for, in padded batches, as plain
 evaluations do.
+
+Like the SentEval copy that papers use (princeton-nlp/SimCSE@49fa580, evaluation.py:`batcher`): 128 sentences at a time
+in the order they come, each batch padded to its longest, the encoder's own forward. An evaluator that takes part in
+this benchmark may offer `plain()`: itself with its examples in the order the plain evaluation batches them.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from dalr_bench.types import TokenBatch
 
 
 class Padded:
-    """A Subject without memory: every call tokenises and encodes anew, sorted by words, `batch` sentences at a time."""
+    """A Subject without memory: every call tokenises and encodes anew, `batch` sentences at a time, in their order."""
 
     def __init__(self, backbone: Backbone, device: str = "cpu", batch: int = 128) -> None:
         self._backbone, self._device, self._batch = backbone, device, batch
@@ -36,12 +40,11 @@ class Padded:
     def encode(self, sentences: Sequence[str]) -> NDArray[np.float32]:
         """Rows of `sentences` in order, float32 [n, D]."""
         start = time.perf_counter()
-        order = sorted(range(len(sentences)), key=lambda place: len(sentences[place].split()))
         out_ND = np.empty((len(sentences), self._backbone.dim), np.float32)
         with torch.inference_mode(), eval_mode(self._backbone):
-            for first in range(0, len(order), self._batch):
-                places = order[first : first + self._batch]
-                out_ND[places] = self._embed([sentences[place] for place in places])
+            for first in range(0, len(sentences), self._batch):
+                last = first + self._batch
+                out_ND[first:last] = self._embed(list(sentences[first:last]))
         self.seconds["encode"] += time.perf_counter() - start
         return out_ND
 

@@ -70,6 +70,20 @@ def test_published_rows_stand_below(place: Path, monkeypatch: pytest.MonkeyPatch
     assert "another" not in text
 
 
+def test_packaged_rows_stand_below_and_those_scored_otherwise_say_so(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    text = run(place, "--compare").partition("published rows")[2]
+    unsupervised = next(line for line in text.splitlines() if "SimCSE" in line and "76.85" in line)
+    assert "OTHERWISE" not in unsupervised
+    assert "DO NOT USE" not in text
+    assert "S7" not in text
+    rows = [Reported("weighted", "a table", {"STS-B.spearman": 1.0}, protocols={"STS-B.spearman": "another mean"})]
+    monkeypatch.setattr(score, "published", lambda: rows)
+    assert "a table; SCORED OTHERWISE: another mean" in run(place, "--compare")
+
+
 def test_faults(place: Path) -> None:
     for more, error in (
         (("--set", "sick=all"), SuiteError),

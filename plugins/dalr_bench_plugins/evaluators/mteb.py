@@ -20,8 +20,9 @@ class Mteb:
 
     `tasks`: names of tasks or benchmarks (`STS12`, `Banking77Classification`, `MTEB(eng, v2)`). `languages` narrows
     multilingual tasks (ISO 639-3). `root`: a folder of JSON lines to use instead of the hub's data (`TASK/SPLIT.jsonl`,
-    or `*/TASK.SPLIT.jsonl`). `name` and `experiment` say under what name and which settings mteb files the results;
-    the revision is always the hash of the weights, so no two models share a score. `results`: the folder of mteb's
+    or `*/TASK.SPLIT.jsonl`); a name mteb does not know is a folder there with a retrieval, reranking, clustering or
+    classification task of one's own (what files make which: `dalr_bench_plugins/mteb_tasks/folder.py`). `name` and
+    `experiment` say under what name and which settings mteb files the results; the revision is always the hash of the weights, so no two models share a score. `results`: the folder of mteb's
     results (default: MTEB_CACHE, or mteb's own); a task found there for these weights and this data is not run again.
 
     mteb's SICK-R is all pairs of SICK, SentEval's only its test file. Raises SuiteError for an unknown task, DataError
@@ -44,7 +45,7 @@ class Mteb:
         self.name, self.experiment, self.results = name, experiment or {}, results
         self.root = Path(root) if root is not None else None
         try:
-            self.tasks = tasks_named(tasks, languages)
+            self.tasks = tasks_named(tasks, languages, self.root)
         except (KeyError, ValueError) as error:
             raise SuiteError(f"mteb: {str(error.args[0]).splitlines()[0] if error.args else error}") from error
 
@@ -72,6 +73,9 @@ class Mteb:
 
     def _data(self, task: Any) -> tuple[dict[str, str], Mapping[str, int]]:
         """What names the data in mteb's results, and the number of examples of each split."""
+        made = getattr(task, "n", None)
+        if made is not None:
+            return {"data": f"local-{task.metadata.dataset['revision']}"}, {"test": made}
         if self.root is None:
             known = task.metadata.n_samples or {}
             return {}, {split: int(known.get(split) or 0) for split in task.metadata.eval_splits}

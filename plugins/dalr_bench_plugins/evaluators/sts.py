@@ -6,6 +6,8 @@ Protocol: princeton-nlp/SimCSE@49fa580 SentEval/senteval/sts.py, the one whose "
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +18,7 @@ from pydantic import Field
 from dalr_bench import DataError, DataPath, Evaluation, Predictions, Requirement, Score, Subject, SuiteError, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.senteval.files import find_tree
-from dalr_bench_plugins.senteval.pairs import YEARS, PairSet, load_language, load_sick, load_stsb, load_year
+from dalr_bench_plugins.senteval.pairs import YEARS, PairSet, Subset, load_language, load_sick, load_stsb, load_year
 from dalr_bench_plugins.senteval.protocol import signature
 from dalr_bench_plugins.senteval.requirements import set_requirements
 
@@ -102,6 +104,12 @@ class Sts:
                 ]
         return Evaluation([*self._average(columns, protocol), *columns, *parts], predictions, self.missing)
 
+    def plain(self) -> Sts:
+        """Itself with the pairs of each subset as the toolkit batches them: by the words of both sides, then gold."""
+        out = copy(self)
+        out.sets = [replace(found, subsets=[_sorted(subset) for subset in found.subsets]) for found in self.sets]
+        return out
+
     def _aggregate(self, kept: Predictions, own: Sequence[float], sizes: Sequence[int]) -> float:
         if self.aggregation == "all":
             return spearman(kept.predicted, kept.gold)
@@ -138,6 +146,12 @@ def spearman(predicted: NDArray[np.float64], gold: NDArray[np.float64]) -> float
     left, right = left - left.mean(), right - right.mean()
     scale = float(np.sqrt((left @ left) * (right @ right)))
     return float(left @ right) / scale if scale > 0 else 0.0
+
+
+def _sorted(subset: Subset) -> Subset:
+    pairs = zip(subset.left, subset.right, subset.gold.tolist(), strict=True)
+    left, right, gold = zip(*sorted(pairs, key=lambda it: (len(it[0].split()), len(it[1].split()), it[2])), strict=True)
+    return replace(subset, left=list(left), right=list(right), gold=np.array(gold))
 
 
 def _predictions(found: PairSet, cosines: Sequence[NDArray[np.float64]]) -> Predictions:

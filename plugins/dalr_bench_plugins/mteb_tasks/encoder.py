@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import mteb
@@ -11,6 +12,7 @@ from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 
 from dalr_bench import Subject
+from dalr_bench_plugins.mteb_tasks.folder import folder_task
 
 
 class SubjectEncoder(AbsEncoder):  # type: ignore[misc]  # mteb is optional, so its classes have no types here
@@ -37,11 +39,19 @@ class SubjectEncoder(AbsEncoder):  # type: ignore[misc]  # mteb is optional, so 
         return self.model.encode([text for batch in inputs for text in batch["text"]])
 
 
-def tasks_named(names: list[str], languages: list[str] | None) -> list[Any]:
-    """Tasks and the tasks of benchmarks, by name. Raises KeyError for a name mteb does not know."""
+def tasks_named(names: list[str], languages: list[str] | None, root: Path | None) -> list[Any]:
+    """Tasks, the tasks of benchmarks, and those made of a folder under `root`, by name.
+
+    Raises KeyError for a name that neither mteb nor `root` has.
+    """
     benchmarks = {benchmark.name for benchmark in mteb.get_benchmarks()}
+    known = {task.metadata.name for task in mteb.get_tasks()}
     out: list[Any] = []
     for name in names:
-        found = mteb.get_benchmark(name).tasks if name in benchmarks else [mteb.get_task(name, languages=languages)]
+        made = folder_task(root / name) if root is not None and name not in known else None
+        if made is not None:
+            found = [made]
+        else:
+            found = mteb.get_benchmark(name).tasks if name in benchmarks else [mteb.get_task(name, languages=languages)]
         out += [task for task in found if task.metadata.name not in {other.metadata.name for other in out}]
     return out

@@ -103,8 +103,8 @@ def _layer(layer: Any, states_TH: torch.Tensor, groups: Sequence[Group]) -> torc
     query, key, value = (part(states_TH) for part in (attention.query, attention.key, attention.value))
     contexts = []
     for group in groups:
-        heads = [_heads(part[group.tokens], group, attention) for part in (query, key, value)]
-        found = nn.functional.scaled_dot_product_attention(*heads)
+        asks, keys, values = (_heads(part[group.tokens], group, attention) for part in (query, key, value))
+        found = nn.functional.scaled_dot_product_attention(asks, keys, values)
         contexts.append(found.transpose(1, 2).reshape(group.count * group.length, -1))
     return _after_attention(layer, _joined(contexts), states_TH)
 
@@ -117,8 +117,8 @@ def _last_of_first(layer: Any, states_TH: torch.Tensor, groups: Sequence[Group])
     contexts, row = [], 0
     for group in groups:
         asks = query[row : row + group.count].view(group.count, 1, -1, attention.attention_head_size).transpose(1, 2)
-        heads = [_heads(part[group.tokens], group, attention) for part in (key, value)]
-        found = nn.functional.scaled_dot_product_attention(asks, *heads)
+        keys, values = (_heads(part[group.tokens], group, attention) for part in (key, value))
+        found = nn.functional.scaled_dot_product_attention(asks, keys, values)
         contexts.append(found.reshape(group.count, -1))
         row += group.count
     return _after_attention(layer, _joined(contexts), first_NH)
