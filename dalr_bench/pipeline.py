@@ -138,7 +138,13 @@ class Job:
                 scores = evaluator.evaluate(self._subject(config, built)).scores
             main = _dev_score(scores, name)
             self.report({"event": "dev", "run_id": self.folder.name, "step": number, "value": main.value})
-            _tell(self.workshop, "dev_scored", run_id=self.folder.name, step=number, scores={s.task: s.value for s in scores})
+            _tell(
+                self.workshop,
+                "dev_scored",
+                run_id=self.folder.name,
+                step=number,
+                scores={s.task: s.value for s in scores},
+            )
             return main.value
 
         return Watch(step, dev)
@@ -146,7 +152,9 @@ class Job:
     def _subject(self, config: Mapping[str, Any], built: Built) -> OnePass:
         # Never by device: bf16 moves scores, so it is a choice the suite makes and the protocol states.
         precision = cast(Precision, config["train"]["score_precision"])
-        options = EncodeOptions(precision, None, cache_root(), self._encoding, self._spaces(config, built), self._pictures(config))
+        options = EncodeOptions(
+            precision, None, cache_root(), self._encoding, self._spaces(config, built), self._pictures(config)
+        )
         return OnePass(built.student, str(self.workshop.device), options)
 
     def _spaces(self, config: Mapping[str, Any], built: Built) -> dict[str, RunSpace]:
@@ -159,13 +167,17 @@ class Job:
 
         def rows(corpus: Corpus) -> torch.Tensor:
             if teacher is None:
-                raise SuiteError(f"losses.{label}: its space projects neither pictures nor the rows of an image teacher")
+                raise SuiteError(
+                    f"losses.{label}: its space projects neither pictures nor the rows of an image teacher"
+                )
             return self.workshop.pictures(config, teacher, corpus, self._opener(config))
 
         return rows
 
     def _pictures(self, config: Mapping[str, Any]) -> Callable[[str, Corpus], Any]:
-        return lambda teacher, corpus: self.workshop.pictures(config, teacher, corpus, self._opener(config)).cpu().numpy()
+        return lambda teacher, corpus: (
+            self.workshop.pictures(config, teacher, corpus, self._opener(config)).cpu().numpy()
+        )
 
     def _score(self, config: Mapping[str, Any], built: Built, digest: str) -> tuple[Outcome, str]:
         """The scores, and the hash by which caches of results know the student."""
@@ -203,11 +215,15 @@ class Job:
 
     def _encoding(self, pace: Pace) -> None:
         if self._due():
-            self.report({"event": "encode", "run_id": self.folder.name, "done": pace.sentences, "total": pace.total_sentences})
+            self.report(
+                {"event": "encode", "run_id": self.folder.name, "done": pace.sentences, "total": pace.total_sentences}
+            )
 
     def _progress(self, step: int, steps: int, values: Mapping[str, float]) -> None:
         if self._due() or step == steps:
-            self.report({"event": "step", "run_id": self.folder.name, "step": step, "steps": steps, "loss": values["loss"]})
+            self.report(
+                {"event": "step", "run_id": self.folder.name, "step": step, "steps": steps, "loss": values["loss"]}
+            )
 
     def _due(self) -> bool:
         now = time.monotonic()
@@ -218,7 +234,11 @@ class Job:
 
 def _free(name: str, taken: Mapping[str, Any]) -> str:
     """The same evaluator twice (other options) gets a number."""
-    return name if name not in taken else next(f"{name}.{i}" for i in range(2, len(taken) + 3) if f"{name}.{i}" not in taken)
+    return (
+        name
+        if name not in taken
+        else next(f"{name}.{i}" for i in range(2, len(taken) + 3) if f"{name}.{i}" not in taken)
+    )
 
 
 def _dev_score(scores: Any, name: str) -> Score:
@@ -235,7 +255,9 @@ def _check_streams(built: Built) -> None:
     for term in built.objective.terms:
         for label, corpus in built.corpora.items():
             if getattr(term.loss, "needs_pixels", 0) and term.active(label) and corpus.images is None:
-                raise SuiteError(f"losses.{term.label}: looks at pictures, but stream '{label}' has none; say on: [a stream with pictures]")
+                raise SuiteError(
+                    f"losses.{term.label}: looks at pictures, but stream '{label}' has none; say on: [a stream with pictures]"
+                )
 
 
 def _peak_memory() -> int:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         TokenBatch,
     )
 
+
 class Source(Protocol):
     """Sentences, with or without pictures. Raises DataError (file:line) where a file is missing or malformed."""
 

@@ -41,14 +41,19 @@ class FrozenRun:
         if space is None:
             return self._by_length(sentences, self.student.embed)
         provider = self._space(space)
-        return self._by_length(sentences, lambda tokens: provider.project_text(self.student.encode(tokens, views=1, states=False).pooled_NVD[:, 0]))
+        return self._by_length(
+            sentences,
+            lambda tokens: provider.project_text(self.student.encode(tokens, views=1, states=False).pooled_NVD[:, 0]),
+        )
 
     def encode_image(self, images: Sequence[Image.Image], space: str) -> torch.Tensor:
         """[n, E] rows of a joint space whose loss looks at pictures itself. Raises DataError for a space made on a teacher's rows."""
         provider = self._space(space)
         edge = int(getattr(provider, "needs_pixels", 0) or 0)
         if not edge:
-            raise DataError(f"space '{space}' projects a teacher's image rows, not pictures: it has no image side of its own")
+            raise DataError(
+                f"space '{space}' projects a teacher's image rows, not pictures: it has no image side of its own"
+            )
         rows = []
         for start in range(0, len(images), _BATCH):
             pixels = torch.from_numpy(to_pixels(images[start : start + _BATCH], edge)).to(self.device)
@@ -114,7 +119,9 @@ class RunSpace:
         with forked_rng():  # a teacher that is opened for it is built by a seed of its own
             given = pixel_store(corpus, edge) if edge else self.rows(corpus)
         with self._looking():
-            parts = [provider.project_image(part.to(self.run.device)).float().cpu() for part in torch.split(given, _BATCH)]
+            parts = [
+                provider.project_image(part.to(self.run.device)).float().cpu() for part in torch.split(given, _BATCH)
+            ]
         return torch.cat(parts).numpy()
 
     @contextmanager

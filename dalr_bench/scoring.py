@@ -21,8 +21,7 @@ _CHOICES = ("tasks", "sets")
 
 @dataclass(frozen=True)
 class Asked:
-    """What to score and how. `reading` holds the options of the backbone component, `options` those of each evaluator.
-    """
+    """What to score and how. `reading` holds the options of the backbone component, `options` those of each evaluator."""
 
     model: str
     evaluators: Sequence[str]

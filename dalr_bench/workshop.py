@@ -60,9 +60,15 @@ class Workshop:
         edge = built.objective.needs_pixels
         out = {}
         for label, corpus in built.corpora.items():
-            image_of = None if corpus.image_of is None else torch.as_tensor(corpus.image_of, dtype=torch.long, device=self.device)
+            image_of = (
+                None
+                if corpus.image_of is None
+                else torch.as_tensor(corpus.image_of, dtype=torch.long, device=self.device)
+            )
             tokenizer = built.student.tokenizer
-            tokens, *columns = (DeviceTokens(token_store(tokenizer, corpus, name), self.device) for name in (None, *corpus.columns))
+            tokens, *columns = (
+                DeviceTokens(token_store(tokenizer, corpus, name), self.device) for name in (None, *corpus.columns)
+            )
             out[label] = Stream(tokens, built.banks[label], image_of, self._pictures(corpus, edge), columns)
         return out
 
@@ -75,7 +81,9 @@ class Workshop:
         return self._pixels[key]
 
     # -------------------------------------------------------------- teachers
-    def bank(self, config: Config, label: str, corpus: Corpus, trained: OpenRun, progress: Progress | None) -> TeacherBank:
+    def bank(
+        self, config: Config, label: str, corpus: Corpus, trained: OpenRun, progress: Progress | None
+    ) -> TeacherBank:
         """The teachers a stream's losses look at, with the sides they look at."""
         return self._bank(config, self._sides(config, label), corpus, (trained, progress))
 
@@ -92,10 +100,16 @@ class Workshop:
     def image_teacher(self, loss: Mapping[str, Any]) -> str | None:
         """The image teacher a loss of a config names; None where it names none."""
         found = self.plugins.catalogue.get("loss", loss["name"])
-        named = (name for _, ref, name in references(found, loss["options"]) if ref.section == "teachers" and ref.side == "image")
+        named = (
+            name
+            for _, ref, name in references(found, loss["options"])
+            if ref.section == "teachers" and ref.side == "image"
+        )
         return next(named, None)
 
-    def _bank(self, config: Config, sides: Mapping[str, set[Side]], corpus: Corpus, asking: tuple[OpenRun, Progress | None]) -> TeacherBank:
+    def _bank(
+        self, config: Config, sides: Mapping[str, set[Side]], corpus: Corpus, asking: tuple[OpenRun, Progress | None]
+    ) -> TeacherBank:
         trained, progress = asking
         parts = {name: self._parts_of(config["teachers"][name]) for name in sides}
         combined = {name: names for name, names in parts.items() if names}
@@ -103,7 +117,10 @@ class Workshop:
         for name in sides:
             if name not in combined:
                 entry = config["teachers"][name]
-                stored[name] = resident({side: self._store(entry, side, corpus, trained, progress) for side in sorted(sides[name])}, self.device)
+                stored[name] = resident(
+                    {side: self._store(entry, side, corpus, trained, progress) for side in sorted(sides[name])},
+                    self.device,
+                )
         order = combining_order(combined)
         return TeacherBank(stored, {name: self._teacher(config["teachers"][name], trained) for name in order})
 
@@ -131,8 +148,12 @@ class Workshop:
     def _teacher(self, entry: Mapping[str, Any], trained: OpenRun) -> Any:
         return self.plugins.catalogue.build("teacher", part(entry), device=self.device, trained=trained, data=self.data)
 
-    def _store(self, entry: Mapping[str, Any], side: Side, corpus: Corpus, trained: OpenRun, progress: Progress | None) -> FeatureStore:
-        who = json.dumps({**entry, "runs": getattr(trained, "runs", None) if self._is_run(entry) else None}, sort_keys=True)
+    def _store(
+        self, entry: Mapping[str, Any], side: Side, corpus: Corpus, trained: OpenRun, progress: Progress | None
+    ) -> FeatureStore:
+        who = json.dumps(
+            {**entry, "runs": getattr(trained, "runs", None) if self._is_run(entry) else None}, sort_keys=True
+        )
         key = (who, corpus.fingerprint, side)
         if key not in self._stores:
             teacher = self._teacher(entry, trained)
@@ -162,7 +183,9 @@ class Workshop:
         """The backbone of a config, seeded, on the device."""
         seed_torch(config["seed"], "student")
         vocabulary = list(dict.fromkeys(word for corpus in corpora.values() for word in corpus.vocabulary))
-        sentences = _Chained([rows for corpus in corpora.values() for rows in (corpus.sentences, *corpus.columns.values())])
+        sentences = _Chained(
+            [rows for corpus in corpora.values() for rows in (corpus.sentences, *corpus.columns.values())]
+        )
         given = {"vocabulary": vocabulary, "sentences": sentences, "device": self.device}
         return self.plugins.catalogue.build("backbone", part(config["backbone"]), **given).to(self.device)
 
@@ -218,7 +241,9 @@ def _dims(student: Any, banks: Mapping[str, TeacherBank], corpora: Mapping[str, 
             text |= {} if side is None else {name: side.shape[-1]}
             image |= {} if rows.image_NE is None else {name: rows.image_NE.shape[-1]}
     tokenizer = student.tokenizer
-    return Dims(student.dim, text, image, tokenizer.size, tokenizer.pad_id, tokenizer.mask_id, frozenset(tokenizer.special_ids))
+    return Dims(
+        student.dim, text, image, tokenizer.size, tokenizer.pad_id, tokenizer.mask_id, frozenset(tokenizer.special_ids)
+    )
 
 
 class _Chained(Sequence[str]):

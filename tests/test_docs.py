@@ -73,7 +73,9 @@ def test_the_plugin_of_the_readme_is_a_teacher(tmp_path: Path, monkeypatch: pyte
     info = tmp_path / "word_length-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: word-length\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(entry.replace("project.entry-points.dalr_bench", "dalr_bench").replace('"', ""))
+    (info / "entry_points.txt").write_text(
+        entry.replace("project.entry-points.dalr_bench", "dalr_bench").replace('"', "")
+    )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("DALR_BENCH_CACHE", str(tmp_path / "cache"))
     listed = call("dalr-bench plugins word_length", tmp_path)
@@ -93,6 +95,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_smoke_run_leaves_nothing_behind(workplace: Path) -> None:
-    left = [path for path in (workplace / "results").rglob("*") if path.name.endswith((".part", ".tmp")) or path.name == "running.json"]
+    left = [
+        path
+        for path in (workplace / "results").rglob("*")
+        if path.name.endswith((".part", ".tmp")) or path.name == "running.json"
+    ]
     assert not left
     shutil.rmtree(workplace / "cache", ignore_errors=True)

@@ -23,7 +23,10 @@ def run(results: Path, *extra: str) -> dict[str, dict[str, Any]]:
 
 
 def losses(results: Path) -> dict[str, list[float]]:
-    return {path.parent.name: [json.loads(line)["loss"] for line in path.read_text().splitlines()] for path in results.glob("tiny/*/steps.jsonl")}
+    return {
+        path.parent.name: [json.loads(line)["loss"] for line in path.read_text().splitlines()]
+        for path in results.glob("tiny/*/steps.jsonl")
+    }
 
 
 def test_the_device_is_chosen_by_itself_and_recorded(tmp_path: Path) -> None:
@@ -34,7 +37,16 @@ def test_the_device_is_chosen_by_itself_and_recorded(tmp_path: Path) -> None:
 
 def test_fp32_on_cuda_follows_the_cpu(tmp_path: Path) -> None:
     # Dropout draws differ between devices, so it is off; what is left is the order of sums.
-    still = ["--set", "train.precision=fp32", "--set", "backbone.hidden_dropout=0.0", "--only", "baseline", "--seed", "0"]
+    still = [
+        "--set",
+        "train.precision=fp32",
+        "--set",
+        "backbone.hidden_dropout=0.0",
+        "--only",
+        "baseline",
+        "--seed",
+        "0",
+    ]
     run(tmp_path / "cuda", *still, "--device", "cuda")
     run(tmp_path / "cpu", *still, "--device", "cpu")
     on_cuda, on_cpu = losses(tmp_path / "cuda"), losses(tmp_path / "cpu")
@@ -47,7 +59,9 @@ def test_a_seed_gives_the_same_scores_twice(tmp_path: Path) -> None:
     first = run(tmp_path / "a", "--only", "ranked", "--seed", "0")
     second = run(tmp_path / "b", "--only", "ranked", "--seed", "0")
     for name, record in first.items():
-        assert [s["value"] for s in record["scores"]] == pytest.approx([s["value"] for s in second[name]["scores"]], abs=2e-3)
+        assert [s["value"] for s in record["scores"]] == pytest.approx(
+            [s["value"] for s in second[name]["scores"]], abs=2e-3
+        )
 
 
 def test_no_question_to_the_device_in_a_step(tmp_path: Path) -> None:

@@ -213,13 +213,17 @@ def test_help_is_instant() -> None:
 def test_listing_components_loads_no_torch() -> None:
     out = run(
         "-c",
-        "import sys\nfrom dalr_bench.plugin.manager import load\nassert load().catalogue.names('loss')\nprint('torch._C' in sys.modules, 'transformers.models' in sys.modules)",
+        "import sys\nfrom dalr_bench.plugin.manager import load\nassert load().catalogue.names('loss')\n"
+        "print('torch._C' in sys.modules, 'transformers.models' in sys.modules)",
     )
     assert out.stdout.split() == ["False", "False"]
 
 
 def test_torchvision_lets_the_others_import() -> None:
-    code = "import dalr_bench, transformers, sentence_transformers, open_clip\nfrom transformers import BertModel, CLIPModel\nimport torchvision, torch\nprint(torchvision.__version__, torch.__version__)"
+    code = (
+        "import dalr_bench, transformers, sentence_transformers, open_clip\nfrom transformers import BertModel, CLIPModel\n"
+        "import torchvision, torch\nprint(torchvision.__version__, torch.__version__)"
+    )
     assert run("-W", "ignore", "-c", code).stdout.strip()
 
 

@@ -11,7 +11,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_ENVIRONMENT = ("platform", "cpu", "cores", "memory_bytes", "device", "python", "torch", "transformers", "dalr_bench", "commit")
+_ENVIRONMENT = (
+    "platform",
+    "cpu",
+    "cores",
+    "memory_bytes",
+    "device",
+    "python",
+    "torch",
+    "transformers",
+    "dalr_bench",
+    "commit",
+)
 
 
 def kept(record: dict[str, Any]) -> dict[str, Any]:

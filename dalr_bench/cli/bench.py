@@ -1,5 +1,4 @@
-"""`dalr-bench bench`: our side and the plain one, in one run on this machine: times, ratio, difference of the scores.
-"""
+"""`dalr-bench bench`: our side and the plain one, in one run on this machine: times, ratio, difference of the scores."""
 
 from __future__ import annotations
 

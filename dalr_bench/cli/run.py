@@ -30,14 +30,24 @@ Examples:
 
 @click.command("run", epilog=_EXAMPLE)
 @click.argument("suite", type=click.Path(dir_okay=False))
-@click.option("--results", type=click.Path(path_type=Path, file_okay=False), default=Path("results"), show_default=True, help="Where run folders go.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Where run folders go.",
+)
 @click.option("--only", multiple=True, metavar="GLOB", help="Only these variants (and what they need).")
 @click.option("--seed", "seeds", multiple=True, type=int, metavar="N", help="Only these seeds of the suite.")
-@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of the suite, e.g. train.steps=100.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of the suite, e.g. train.steps=100."
+)
 @click.option("--smoke", is_flag=True, help="The suite's own overlay that runs in a minute anywhere.")
 @click.option("--executor", metavar="NAME", help="local (default), inline, or one a plugin adds.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at once. Default: one a GPU, or one a core.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."
+)
 @click.option("--fail-fast", is_flag=True, help="Start nothing more after the first failure.")
 @click.option("--offline", is_flag=True, help="Never try the network.")
 @click.option(

@@ -53,7 +53,9 @@ def feature_store(ask: Ask, corpus: Corpus, progress: Progress | None = None) ->
     key = hashlib.sha256(f"features-1|{ask.fingerprint}|{corpus.fingerprint}|{ask.side}".encode()).hexdigest()[:32]
     folder = build_once(cache_root() / "features" / key, lambda target: _write(target, ask, corpus, progress))
     offsets = folder / "offsets.npy"
-    return FeatureStore(np.load(folder / "rows.npy", mmap_mode="r"), np.load(offsets, mmap_mode="r") if offsets.exists() else None)
+    return FeatureStore(
+        np.load(folder / "rows.npy", mmap_mode="r"), np.load(offsets, mmap_mode="r") if offsets.exists() else None
+    )
 
 
 def _write(folder: Path, ask: Ask, corpus: Corpus, progress: Progress | None) -> None:
@@ -74,7 +76,9 @@ def _write(folder: Path, ask: Ask, corpus: Corpus, progress: Progress | None) ->
     np.save(folder / "rows.npy", out)
     if ask.side == "states":
         np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
-    (folder / READY).write_text(json.dumps({"rows": len(out), "width": int(out.shape[1]), "side": ask.side, "teacher": ask.fingerprint}))
+    (folder / READY).write_text(
+        json.dumps({"rows": len(out), "width": int(out.shape[1]), "side": ask.side, "teacher": ask.fingerprint})
+    )
 
 
 def _chunks(side: Side, corpus: Corpus) -> Iterator[Sequence[Any]]:

@@ -32,7 +32,9 @@ class Schedule:
             raise SuiteError(f"a schedule mixes at most two streams, got {', '.join(self.sizes)}")
         for name in self.sizes:
             if self.batches(name) == 0:
-                raise SuiteError(f"stream '{name}' has {self.sizes[name]} rows: too few for one batch of {self.options.batch} with last_batch: drop")
+                raise SuiteError(
+                    f"stream '{name}' has {self.sizes[name]} rows: too few for one batch of {self.options.batch} with last_batch: drop"
+                )
 
     def batches(self, stream: str) -> int:
         """Batches in one pass over a stream. A last batch of a single row is left out: nothing to contrast it with."""

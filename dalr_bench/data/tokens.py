@@ -42,9 +42,13 @@ def token_store(tokenizer: Tokenizer, corpus: Corpus, column: str | None = None)
         raise DataError("the corpus holds no sentence")
     if len(sentences) != len(corpus.sentences):
         raise DataError(f"column '{column}' has {len(sentences)} rows, the corpus {len(corpus.sentences)}")
-    key = hashlib.sha256(f"tokens-1|{tokenizer.fingerprint}|{corpus.fingerprint}|{column or ''}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(f"tokens-1|{tokenizer.fingerprint}|{corpus.fingerprint}|{column or ''}".encode()).hexdigest()[
+        :32
+    ]
     folder = build_once(cache_root() / "tokens" / key, lambda target: _write(target, tokenizer, sentences))
-    return TokenStore(np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "offsets.npy", mmap_mode="r"), tokenizer.pad_id)
+    return TokenStore(
+        np.load(folder / "ids.npy", mmap_mode="r"), np.load(folder / "offsets.npy", mmap_mode="r"), tokenizer.pad_id
+    )
 
 
 def _write(folder: Path, tokenizer: Tokenizer, sentences: Sequence[str]) -> None:
@@ -56,7 +60,9 @@ def _write(folder: Path, tokenizer: Tokenizer, sentences: Sequence[str]) -> None
         chunks.append(np.fromiter((i for row in rows for i in row), np.int32))
     np.save(folder / "ids.npy", np.concatenate(chunks))
     np.save(folder / "offsets.npy", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
-    (folder / READY).write_text(json.dumps({"sentences": len(lengths), "tokens": int(sum(lengths)), "tokenizer": tokenizer.fingerprint}))
+    (folder / READY).write_text(
+        json.dumps({"sentences": len(lengths), "tokens": int(sum(lengths)), "tokenizer": tokenizer.fingerprint})
+    )
 
 
 class DeviceTokens:

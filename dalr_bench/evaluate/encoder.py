@@ -159,7 +159,9 @@ class OnePass:
         start, tokens, done = time.perf_counter(), 0, 0
         pack = self.backbone if isinstance(self.backbone, PackingBackbone) and self.backbone.packs else None
         for rows in self._batches(lengths, mixed=pack is not None):
-            out_ND[rows] = self._embed(ids, rows) if pack is None or not lengths[rows[0]] else self._pack(pack, ids, rows)
+            out_ND[rows] = (
+                self._embed(ids, rows) if pack is None or not lengths[rows[0]] else self._pack(pack, ids, rows)
+            )
             tokens, done = tokens + int(lengths[rows].sum()), done + len(rows)
             if self._options.progress is not None:
                 self._options.progress(Pace(done, len(lengths), tokens, len(ids.flat), time.perf_counter() - start))

@@ -41,7 +41,9 @@ def load(only_kinds: frozenset[str] | None = None) -> Plugins:
     return Plugins(manager, catalogue)
 
 
-def _load_one(entry: EntryPoint, manager: pluggy.PluginManager, catalogue: Catalogue, only_kinds: frozenset[str] | None) -> None:
+def _load_one(
+    entry: EntryPoint, manager: pluggy.PluginManager, catalogue: Catalogue, only_kinds: frozenset[str] | None
+) -> None:
     distribution = entry.dist.name if entry.dist else "unknown"
     version = entry.dist.version if entry.dist else "unknown"
     before = dict(catalogue.components)
@@ -53,7 +55,9 @@ def _load_one(entry: EntryPoint, manager: pluggy.PluginManager, catalogue: Catal
         manager.check_pending()
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a stranger's import may even call sys.exit: it must stop nothing that does not use it
+    except (
+        BaseException
+    ) as error:  # a stranger's import may even call sys.exit: it must stop nothing that does not use it
         catalogue.components = before
         if manager.has_plugin(entry.name):
             manager.unregister(name=entry.name)
@@ -61,7 +65,9 @@ def _load_one(entry: EntryPoint, manager: pluggy.PluginManager, catalogue: Catal
         catalogue.broken[f"{entry.name} of {distribution} {version}"] = " ".join(reason.split())
 
 
-def collect(plugin: Any, catalogue: Catalogue, distribution: str, version: str, only_kinds: frozenset[str] | None = None) -> None:
+def collect(
+    plugin: Any, catalogue: Catalogue, distribution: str, version: str, only_kinds: frozenset[str] | None = None
+) -> None:
     """Call one plugin's registering hooks, in a manager of its own so that its components carry its name."""
     alone = pluggy.PluginManager(PROJECT)
     alone.add_hookspecs(Hooks)

@@ -70,13 +70,19 @@ class Catalogue:
     def _aside(self) -> str:
         if not self.broken:
             return ""
-        return " Set aside because they are broken: " + "; ".join(f"{k} ({v})" for k, v in sorted(self.broken.items())) + "."
+        return (
+            " Set aside because they are broken: "
+            + "; ".join(f"{k} ({v})" for k, v in sorted(self.broken.items()))
+            + "."
+        )
 
     def validate(self, kind: str, part: Part) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Options with defaults filled in, and the faults as (option path, what). Never raises for a user's mistake."""
         found = self.components.get((kind, part.name))
         if found is None:
-            return dict(part.options), [("name", f"no {kind} is called '{part.name}'. {nearest(part.name, self.names(kind))}{self._aside()}")]
+            return dict(part.options), [
+                ("name", f"no {kind} is called '{part.name}'. {nearest(part.name, self.names(kind))}{self._aside()}")
+            ]
         try:
             model = found.schema.model_validate(dict(part.options))
         except ValidationError as error:
@@ -96,12 +102,17 @@ class Catalogue:
 def _complaint(found: Component, item: Mapping[str, Any]) -> tuple[str, str]:
     path = ".".join(map(str, item["loc"]))
     if item["type"] == "extra_forbidden":
-        return path, f"{found.kind} '{found.name}' has no such option. {nearest(str(item['loc'][0]), found.schema.model_fields)}"
+        return (
+            path,
+            f"{found.kind} '{found.name}' has no such option. {nearest(str(item['loc'][0]), found.schema.model_fields)}",
+        )
     got = "" if item["type"] == "missing" else f", got {item['input']!r}"
     return path, f"{item['msg']}{got}"
 
 
-def _schema(kind: str, name: str, factory: Callable[..., Any]) -> tuple[type[BaseModel], frozenset[str], dict[str, Ref | DataFile]]:
+def _schema(
+    kind: str, name: str, factory: Callable[..., Any]
+) -> tuple[type[BaseModel], frozenset[str], dict[str, Ref | DataFile]]:
     target = factory.__init__ if inspect.isclass(factory) else factory
     if target is object.__init__:
         return create_model(name, __config__=ConfigDict(extra="forbid", strict=True)), frozenset(), {}
@@ -122,7 +133,9 @@ def _schema(kind: str, name: str, factory: Callable[..., Any]) -> tuple[type[Bas
         marker = _marker(hints[parameter.name])
         if marker is not None:
             markers[parameter.name] = marker
-    config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=False, protected_namespaces=(), validate_default=True)
+    config = ConfigDict(
+        extra="forbid", strict=True, arbitrary_types_allowed=False, protected_namespaces=(), validate_default=True
+    )
     return create_model(name, __config__=config, **fields), injected, markers
 
 
@@ -145,7 +158,11 @@ def field_bounds(info: FieldInfo) -> str:
     """`gt=0, le=1` for help pages."""
     parts = []
     for item in info.metadata:
-        parts += [f"{key}={getattr(item, key)}" for key in ("gt", "ge", "lt", "le", "min_length", "max_length", "pattern") if getattr(item, key, None) is not None]
+        parts += [
+            f"{key}={getattr(item, key)}"
+            for key in ("gt", "ge", "lt", "le", "min_length", "max_length", "pattern")
+            if getattr(item, key, None) is not None
+        ]
     return ", ".join(parts)
 
 

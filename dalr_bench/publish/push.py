@@ -30,6 +30,7 @@ def push(folder: Path, repository: str) -> str:
     Raises DataError where the hub cannot be reached or refuses.
     """
     from huggingface_hub import HfApi
+
     api = HfApi()
     try:
         address = api.create_repo(repository, exist_ok=True)

@@ -114,7 +114,9 @@ class Engine:
         """Dropout views in one forward; or, where rows have columns, one pass for the sentences and one for each column."""
         states = self.objective.needs_tokens
         if not batch.columns:
-            encoding: Encoding = self.student.encode(batch.tokens, views=self.objective.views(batch.stream), states=states)
+            encoding: Encoding = self.student.encode(
+                batch.tokens, views=self.objective.views(batch.stream), states=states
+            )
             return encoding
         first = self.student.encode(batch.tokens, views=1, states=states)
         rest = [self.student.encode(tokens, views=1, states=False) for tokens in batch.columns]
@@ -157,7 +159,9 @@ class StepLog:
         """Hand every kept step to the watcher. Raises TrainingError naming the first step and its terms that are not finite."""
         if not self._kept:
             return
-        flat = torch.stack([value.float().reshape(()) for _, values, _ in self._kept for value in values.values()]).tolist()
+        flat = torch.stack(
+            [value.float().reshape(()) for _, values, _ in self._kept for value in values.values()]
+        ).tolist()
         numbers = iter(flat)
         for step, values, rate in self._kept:
             row = {name: next(numbers) for name in values}

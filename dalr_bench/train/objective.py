@@ -73,7 +73,9 @@ class Objective(nn.Module):
 
     def _with_spaces(self, inputs: LossInputs, active: Sequence[Term]) -> LossInputs:
         wanted = {name for term in active for name in term.uses}  # a loss makes its own space once, in its own call
-        spaces: dict[str, JointSpace] = {name: provider.space(inputs) for name, provider in self.spaces.items() if name in wanted}
+        spaces: dict[str, JointSpace] = {
+            name: provider.space(inputs) for name, provider in self.spaces.items() if name in wanted
+        }
         return LossInputs(inputs.batch, inputs.encoding, inputs.teachers, spaces, inputs.step, inputs.generator)
 
 
@@ -87,4 +89,6 @@ def trainable(loss: object) -> Mapping[str, nn.Module]:
 def check_encoding(encoding: Encoding, rows: int) -> None:
     """One row per sentence, or a fault that names the backbone's mistake."""
     if encoding.pooled_NVD.ndim != 3 or len(encoding.pooled_NVD) != rows:
-        raise TrainingError(f"the backbone gave pooled rows of shape {tuple(encoding.pooled_NVD.shape)} for {rows} sentences; expected [N, V, D]")
+        raise TrainingError(
+            f"the backbone gave pooled rows of shape {tuple(encoding.pooled_NVD.shape)} for {rows} sentences; expected [N, V, D]"
+        )

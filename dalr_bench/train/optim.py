@@ -19,7 +19,10 @@ def optimizer(student: nn.Module, objective: nn.Module, options: TrainOptions) -
 
 def _groups(module: nn.Module, lr: float, options: TrainOptions) -> Iterable[dict[str, object]]:
     parameters = [p for p in module.parameters() if p.requires_grad]
-    for decay, chosen in ((options.weight_decay, [p for p in parameters if p.ndim > 1]), (0.0, [p for p in parameters if p.ndim <= 1])):
+    for decay, chosen in (
+        (options.weight_decay, [p for p in parameters if p.ndim > 1]),
+        (0.0, [p for p in parameters if p.ndim <= 1]),
+    ):
         if chosen:
             yield {"params": chosen, "lr": lr, "base_lr": lr, "weight_decay": decay}
 

@@ -64,8 +64,19 @@ def test_every_cell_has_its_record_and_the_folder_its_files(done: Path) -> None:
     for name, record in found.items():
         folder = done / "tiny" / name
         assert record["run_id"] == name
-        assert {path.name for path in folder.iterdir()} >= {"config.json", "steps.jsonl", "scores.json", "record.json", "model", "predictions"}
-        assert not [path for path in folder.rglob("*") if path.suffix in (".bin", ".pt", ".pkl") or ".tmp" in path.name or path.name.startswith(".")]
+        assert {path.name for path in folder.iterdir()} >= {
+            "config.json",
+            "steps.jsonl",
+            "scores.json",
+            "record.json",
+            "model",
+            "predictions",
+        }
+        assert not [
+            path
+            for path in folder.rglob("*")
+            if path.suffix in (".bin", ".pt", ".pkl") or ".tmp" in path.name or path.name.startswith(".")
+        ]
         assert json.loads((folder / "scores.json").read_text())["scores"] == record["scores"]
         assert {"prepare", "total"} <= set(record["seconds"])
     ranked = next(record for name, record in found.items() if record["variant"] == "ranked")
@@ -94,11 +105,15 @@ def test_running_again_does_nothing_and_at_once(done: Path, capsys: pytest.Captu
     assert {path: path.stat().st_mtime_ns for path in done.glob("*/*/record.json")} == before
 
 
-def test_twice_gives_equal_records_and_workers_equal_this_process(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_twice_gives_equal_records_and_workers_equal_this_process(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, _, err = call(capsys, "run", TINY, "--results", tmp_path, "--executor", "local", "--jobs", "2")
     assert code == 0, err
     first, second = records(done), records(tmp_path)
-    assert {name: outcome(record) for name, record in first.items()} == {name: outcome(record) for name, record in second.items()}
+    assert {name: outcome(record) for name, record in first.items()} == {
+        name: outcome(record) for name, record in second.items()
+    }
     assert "[8/8] done" in err
     assert "left)" in err
 
@@ -114,11 +129,15 @@ def test_looking_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert digests[0] == digests[1]
 
 
-def test_a_failed_run_blocks_what_needs_it_is_told_and_tried_again(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_run_blocks_what_needs_it_is_told_and_tried_again(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(done, tmp_path / "r")
     teacher = next(path for path in (tmp_path / "r" / "tiny").glob("text_teacher*"))
     record = json.loads((teacher / "record.json").read_text())
-    (teacher / "record.json").write_text(json.dumps({**record, "status": "failed", "error": "the power went", "scores": []}))
+    (teacher / "record.json").write_text(
+        json.dumps({**record, "status": "failed", "error": "the power went", "scores": []})
+    )
     gone = next(path for path in (tmp_path / "r" / "tiny").glob("ranked*-s0-*"))
     (gone / "record.json").unlink()
     code, out, _ = call(capsys, "run", TINY, "--results", tmp_path / "r", "--executor", "inline")
@@ -154,7 +173,9 @@ def test_what_fails_is_recorded_and_the_rest_goes_on(tmp_path: Path, capsys: pyt
         ("train: {dev: {name: scenes, split: test}}", 2, "dev"),
     ],
 )
-def test_bad_input_gets_one_line_and_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, code: int, message: str) -> None:
+def test_bad_input_gets_one_line_and_its_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, code: int, message: str
+) -> None:
     suite = tmp_path / "bad.yaml"
     suite.write_text(f"extends: {TINY}\nsuite: bad\nbase:\n  {line}\n")
     got, out, err = call(capsys, "run", suite, "--results", tmp_path / "results")
@@ -195,13 +216,25 @@ ablate: {baseline: {}}
     [
         ("{name: lines, path: empty.txt}", {"empty.txt": ""}, "1e-3", 4, "empty.txt"),
         ("{name: lines, path: gap.txt}", {"gap.txt": "one\n\ntwo\n"}, "1e-3", 4, "gap.txt:2"),
-        ("{name: captions, root: album}", {"album/captions.jsonl": '{"image": "gone.jpg", "captions": ["a dog"]}\n'}, "1e-3", 4, "gone.jpg"),
+        (
+            "{name: captions, root: album}",
+            {"album/captions.jsonl": '{"image": "gone.jpg", "captions": ["a dog"]}\n'},
+            "1e-3",
+            4,
+            "gone.jpg",
+        ),
         ("{name: lines, path: fine.txt}", {"fine.txt": "one\ntwo\nthree\nfour\n"}, "1e30", 5, "not finite"),
     ],
     ids=["empty file", "blank line", "caption without its photo", "diverged"],
 )
 def test_what_stops_every_run_gives_its_own_exit_code(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, files: dict[str, str], lr: str, code: int, message: str
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+    files: dict[str, str],
+    lr: str,
+    code: int,
+    message: str,
 ) -> None:
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -216,9 +249,24 @@ def test_what_stops_every_run_gives_its_own_exit_code(
     assert record["exit_code"] == code
 
 
-def test_an_interrupt_keeps_what_was_done_and_leaves_nobody_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupt_keeps_what_was_done_and_leaves_nobody_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     long = ["--only", "baseline", "--seed", "0", "--set", "train.steps=100000"]
-    command = [sys.executable, "-m", "dalr_bench", "run", str(TINY), "--results", str(tmp_path), "--executor", "local", "--jobs", "1", *long]
+    command = [
+        sys.executable,
+        "-m",
+        "dalr_bench",
+        "run",
+        str(TINY),
+        "--results",
+        str(tmp_path),
+        "--executor",
+        "local",
+        "--jobs",
+        "1",
+        *long,
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     assert process.stderr is not None
     with process.stderr:
@@ -235,18 +283,23 @@ def test_an_interrupt_keeps_what_was_done_and_leaves_nobody_behind(tmp_path: Pat
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
     assert {record["variant"] for record in records(tmp_path).values()} == {"picture teacher"}
-    code, _, err = call(capsys, "run", TINY, "--results", tmp_path, "--only", "baseline", "--seed", "0", "--executor", "inline")
+    code, _, err = call(
+        capsys, "run", TINY, "--results", tmp_path, "--only", "baseline", "--seed", "0", "--executor", "inline"
+    )
     assert code == 0
     assert "1 done before" in err
 
 
-def test_scoring_resumes_by_task_and_training_is_not_done_again(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scoring_resumes_by_task_and_training_is_not_done_again(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second evaluator breaks once. The retry trains nothing, keeps the first one's scores and ends in the record of a whole run."""
     from dalr_bench.train.engine import Engine
     from dalr_bench_plugins.evaluators.scenes import Scenes
 
     suite = tmp_path / "two.yaml"
-    suite.write_text(f"extends: {TINY}\nsuite: two\nseeds: [0]\nbase:\n  evaluate: [{{name: scenes, pairs: 60, probes: false}}, {{name: scenes, pairs: 80, probes: false}}]\n")
+    twice = ", ".join(f"{{name: scenes, pairs: {pairs}, probes: false}}" for pairs in (60, 80))
+    suite.write_text(f"extends: {TINY}\nsuite: two\nseeds: [0]\nbase:\n  evaluate: [{twice}]\n")
     line = ["run", suite, "--only", "baseline", "--executor", "inline"]
     assert call(capsys, *line, "--results", tmp_path / "whole")[0] == 0
     counts = {"evaluate": 0, "train": 0}
@@ -276,5 +329,7 @@ def test_scoring_resumes_by_task_and_training_is_not_done_again(done: Path, tmp_
     assert code == 0, err
     assert counts == {"evaluate": broken_at + 1, "train": 2}
     whole, resumed = records(tmp_path / "whole"), records(tmp_path / "broken")
-    assert {name: outcome(record) for name, record in whole.items()} == {name: outcome(record) for name, record in resumed.items()}
+    assert {name: outcome(record) for name, record in whole.items()} == {
+        name: outcome(record) for name, record in resumed.items()
+    }
     assert not (folder / "scored").exists()

@@ -66,7 +66,9 @@ def test_a_teacher_is_asked_once_and_rows_keep_their_order() -> None:
     again = feature_store(Ask("text", "lengths", encode), words)
     assert sum(asked) == 5000
     assert np.array_equal(first.rows, again.rows)
-    assert [tuple(row) for row in first.rows[[0, 27, 4999]]] == [(float(len(s)), float(ord(s[0]))) for s in (words.sentences[i] for i in (0, 27, 4999))]
+    assert [tuple(row) for row in first.rows[[0, 27, 4999]]] == [
+        (float(len(s)), float(ord(s[0]))) for s in (words.sentences[i] for i in (0, 27, 4999))
+    ]
 
 
 @pytest.mark.parametrize("answer", [torch.zeros(1, 2), torch.zeros(2), torch.full((2, 3), float("nan"))])
@@ -78,7 +80,9 @@ def test_wrong_rows_are_refused_and_nothing_is_kept(answer: torch.Tensor) -> Non
 
 def test_token_states_are_cut_at_their_sentences() -> None:
     words = corpus("ab", "cde")
-    store = feature_store(Ask("states", "s", lambda batch: [torch.full((len(s), 2), float(len(s))) for s in batch]), words)
+    store = feature_store(
+        Ask("states", "s", lambda batch: [torch.full((len(s), 2), float(len(s))) for s in batch]), words
+    )
     rows = resident({"states": store}, torch.device("cpu")).gather(torch.tensor([0]), None)
     assert rows.states_NLT is not None
     assert rows.states_mask_NL is not None
@@ -93,7 +97,9 @@ def test_pictures_of_a_batch_are_those_of_its_sentences() -> None:
     assert pixels.shape == (3, 3, 4, 4)
     assert pixels[2, 0].unique().tolist() == [40]
     assert np.array_equal(pixels.numpy(), to_pixels(images, 4))
-    store = feature_store(Ask("image", "i", lambda batch: torch.tensor([[float(im.getpixel((0, 0))[0])] for im in batch])), captioned)
+    store = feature_store(
+        Ask("image", "i", lambda batch: torch.tensor([[float(im.getpixel((0, 0))[0])] for im in batch])), captioned
+    )
     bank = TeacherBank({"clip": resident({"image": store}, torch.device("cpu"))}, {})
     image_of = torch.tensor([0, 2, 2, 1])
     rows_N = torch.tensor([3, 1])

@@ -1,5 +1,4 @@
-"""Evaluators together: one union of sentences, results in order, interrupted work not repeated, generators untouched.
-"""
+"""Evaluators together: one union of sentences, results in order, interrupted work not repeated, generators untouched."""
 
 from __future__ import annotations
 

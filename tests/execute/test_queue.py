@@ -37,7 +37,10 @@ def test_a_need_outside_the_queue_is_done_already() -> None:
 
 def test_failure_blocks_what_needs_it_and_nothing_else() -> None:
     told: list[str] = []
-    queue = TaskQueue([task("t"), task("a", "t"), task("b", "a"), task("other")], told=lambda event: told.append(f"{event['run_id']} {event['status']}"))
+    queue = TaskQueue(
+        [task("t"), task("a", "t"), task("b", "a"), task("other")],
+        told=lambda event: told.append(f"{event['run_id']} {event['status']}"),
+    )
     queue.take()
     queue.end("t", "failed", "NaN")
     assert queue.status == {"t": "failed", "a": "blocked", "b": "blocked"}

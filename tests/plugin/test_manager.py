@@ -32,9 +32,18 @@ BROKEN = {
     "leaves": ("raise SystemExit(7)", "SystemExit: 7"),
     "syntax": ("def broken(:", "SyntaxError"),
     "bad_hook": ("from dalr_bench import hookimpl\n@hookimpl\ndef register_losses(wrong):\n    pass", "wrong"),
-    "unknown_hook": ("from dalr_bench import hookimpl\n@hookimpl\ndef register_lossess(register):\n    pass", "register_lossess"),
-    "clash": (GOOD.replace("register_teachers", "register_losses").replace('"constant"', '"infonce"'), "loss 'infonce' is already registered by dalr-bench"),
-    "late": (GOOD + "\n\n@hookimpl\ndef register_losses(register):\n    raise ValueError('late')\n", "ValueError: late"),
+    "unknown_hook": (
+        "from dalr_bench import hookimpl\n@hookimpl\ndef register_lossess(register):\n    pass",
+        "register_lossess",
+    ),
+    "clash": (
+        GOOD.replace("register_teachers", "register_losses").replace('"constant"', '"infonce"'),
+        "loss 'infonce' is already registered by dalr-bench",
+    ),
+    "late": (
+        GOOD + "\n\n@hookimpl\ndef register_losses(register):\n    raise ValueError('late')\n",
+        "ValueError: late",
+    ),
 }
 TINY = Path(__file__).parents[1] / "suites" / "tiny.yaml"
 
@@ -64,13 +73,17 @@ def test_a_broken_stranger_is_set_aside_and_named(name: str, tmp_path: Path, mon
     assert not plugins.hooks.has_plugin(f"stranger_{name}")
 
 
-def test_a_broken_stranger_stops_only_who_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_stranger_stops_only_who_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     install(tmp_path / "bad", "stranger_import", BROKEN["import_error"][0], monkeypatch)
     with pytest.raises(SystemExit) as fine:
         main(["plan", str(TINY)])
     assert fine.value.code in (0, None)
     capsys.readouterr()
-    (tmp_path / "asks.yaml").write_text(f"extends: {TINY}\nsuite: asks\nbase:\n  teachers: {{text: {{name: strange}}}}\n")
+    (tmp_path / "asks.yaml").write_text(
+        f"extends: {TINY}\nsuite: asks\nbase:\n  teachers: {{text: {{name: strange}}}}\n"
+    )
     with pytest.raises(SystemExit) as left:
         main(["run", str(tmp_path / "asks.yaml"), "--results", str(tmp_path / "results")])
     err = capsys.readouterr().err

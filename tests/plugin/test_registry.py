@@ -38,7 +38,9 @@ def test_defaults_are_filled_in_and_injected_values_given(catalogue: Catalogue) 
     options, faults = catalogue.validate("loss", Part("margin", {"teacher": "t"}))
     assert not faults
     assert options == {"teacher": "t", "margin": 0.2, "side": "rows", "others": None}
-    built = catalogue.build("loss", Part("margin", {"teacher": "t", "margin": 0}), dims="widths", device="not asked for")
+    built = catalogue.build(
+        "loss", Part("margin", {"teacher": "t", "margin": 0}), dims="widths", device="not asked for"
+    )
     assert built.values == ("t", 0.0, "rows", None, "widths")
 
 
@@ -53,7 +55,9 @@ def test_defaults_are_filled_in_and_injected_values_given(catalogue: Catalogue) 
         ({"teacher": "t", "dims": 3}, "dims", "no such option"),
     ],
 )
-def test_faults_name_the_option_and_what_is_known(catalogue: Catalogue, options: dict[str, Any], path: str, what: str) -> None:
+def test_faults_name_the_option_and_what_is_known(
+    catalogue: Catalogue, options: dict[str, Any], path: str, what: str
+) -> None:
     _, faults = catalogue.validate("loss", Part("margin", options))
     assert [fault[0] for fault in faults] == [path]
     assert what in faults[0][1]
@@ -63,7 +67,10 @@ def test_faults_name_the_option_and_what_is_known(catalogue: Catalogue, options:
 
 def test_unknown_names_get_the_nearest_known_one(catalogue: Catalogue) -> None:
     catalogue.broken["stranger of strange 0.1"] = "ImportError: no module named x"
-    with pytest.raises(PluginError, match=r"no loss is called 'margn'. Did you mean 'margin'\? .* Set aside .*stranger of strange 0.1 \(ImportError"):
+    with pytest.raises(
+        PluginError,
+        match=r"no loss is called 'margn'. Did you mean 'margin'\? .* Set aside .*stranger of strange 0.1 \(ImportError",
+    ):
         catalogue.get("loss", "margn")
     with pytest.raises(PluginError, match=r"no teacher is called 'x'\. None is known here"):
         Catalogue().get("teacher", "x")
@@ -72,7 +79,11 @@ def test_unknown_names_get_the_nearest_known_one(catalogue: Catalogue) -> None:
 def test_references_are_found_in_lists_and_behind_none(catalogue: Catalogue) -> None:
     found = catalogue.get("loss", "margin")
     refs = references(found, {"teacher": "rank", "margin": 0.1, "side": "rows", "others": ["clip", "vit"]})
-    assert [(option, ref.side, name) for option, ref, name in refs] == [("teacher", "text", "rank"), ("others", "image", "clip"), ("others", "image", "vit")]
+    assert [(option, ref.side, name) for option, ref, name in refs] == [
+        ("teacher", "text", "rank"),
+        ("others", "image", "clip"),
+        ("others", "image", "vit"),
+    ]
     assert len(references(found, {"teacher": "rank", "others": None})) == 1
 
 

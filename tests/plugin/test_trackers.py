@@ -149,7 +149,8 @@ def test_a_worker_follows_too_and_its_warning_arrives(
 ) -> None:
     """A stranger's distribution with a tracker that fails: told once for the process, weights as without."""
     (tmp_path / "sulky.py").write_text(
-        "from dalr_bench import hookimpl\nclass Sulky:\n    def step_finished(self, run_id, step, values):\n        raise RuntimeError('not today')\n"
+        "from dalr_bench import hookimpl\nclass Sulky:\n"
+        "    def step_finished(self, run_id, step, values):\n        raise RuntimeError('not today')\n"
         "@hookimpl\ndef register_trackers(register):\n    register('sulky', Sulky)\n"
     )
     info = tmp_path / "sulky-1.0.dist-info"

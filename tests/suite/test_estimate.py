@@ -1,7 +1,5 @@
 """What a plan will cost, by hand."""
 
-# ruff: noqa: E501 (suites and whole lines of output are compared as they are)
-
 from __future__ import annotations
 
 from collections.abc import Callable

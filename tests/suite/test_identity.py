@@ -1,7 +1,5 @@
 """What makes two cells one run, and what makes them two."""
 
-# ruff: noqa: E501 (suites and whole lines of output are compared as they are)
-
 from __future__ import annotations
 
 import os

@@ -46,9 +46,7 @@ def test_the_document_is_json_and_texts_are_plain() -> None:
 
 def test_equal_numbers_of_pairs_are_said_once() -> None:
     texts = as_texts(sample("baseline"))
-    assert texts["difference"] == (
-        "Δ: mean difference to baseline, paired by seed, ± its sample standard deviation."
-    )
+    assert texts["difference"] == ("Δ: mean difference to baseline, paired by seed, ± its sample standard deviation.")
     assert texts["groups"][0]["rows"][3]["cells"][0]["delta"] == {"mean": "+3.00", "std": "0.00", "count": "n=2"}
     made = {run: record for run, record in records().items() if run != "DALR-one-2" and not run.startswith("DALR-one")}
     texts = as_texts(build(summary(), made, Request(baseline="baseline")))

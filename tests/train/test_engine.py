@@ -174,7 +174,10 @@ def test_a_step_is_the_plain_mathematics() -> None:
     assert torch.allclose(step, 0.01 * gradient[moved].sign(), rtol=1e-3)
 
 
-@pytest.mark.parametrize(("kind", "at", "want"), [("linear", 0, 1.0), ("linear", 50, 0.5), ("constant", 99, 1.0), ("cosine", 50, 0.5), ("cosine", 0, 1.0)])
+@pytest.mark.parametrize(
+    ("kind", "at", "want"),
+    [("linear", 0, 1.0), ("linear", 50, 0.5), ("constant", 99, 1.0), ("cosine", 50, 0.5), ("cosine", 0, 1.0)],
+)
 def test_rates(kind: str, at: int, want: float) -> None:
     assert rate_factor(at, 100, TrainOptions.model_validate({"steps": 100, "schedule": kind})) == pytest.approx(want)
 

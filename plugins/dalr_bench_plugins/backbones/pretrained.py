@@ -68,8 +68,7 @@ def _plain(checkpoint: Any) -> dict[str, Any]:
 
 
 def _room(checkpoint: Any) -> int:
-    """Positions the model has, at most 512. Families that number from the padding id on have two fewer than they say.
-    """
+    """Positions the model has, at most 512. Families that number from the padding id on have two fewer than they say."""
     config = _json(checkpoint, "config.json") or {}
     shifted = 2 if config.get("model_type") in ("roberta", "xlm-roberta", "camembert", "mpnet") else 0
     return min(512, int(config.get("max_position_embeddings") or 512) - shifted)

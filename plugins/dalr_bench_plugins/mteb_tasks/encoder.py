@@ -1,5 +1,4 @@
-"""A subject as the mteb library sees a model: a name, a revision that is the hash of its weights, rows for sentences.
-"""
+"""A subject as the mteb library sees a model: a name, a revision that is the hash of its weights, rows for sentences."""
 
 from __future__ import annotations
 

@@ -86,7 +86,13 @@ class Scenes:
 
     def _fingerprint(self, found: list[Captioned]) -> str:
         """Hash of options and generator, and of what came out: a changed grammar shows even with an old VERSION."""
-        options = {"version": VERSION, "picture": self.picture, "siblings": self.siblings, **asdict(self.size), **asdict(self.options)}
+        options = {
+            "version": VERSION,
+            "picture": self.picture,
+            "siblings": self.siblings,
+            **asdict(self.size),
+            **asdict(self.options),
+        }
         digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
         for item in found:
             digest.update(repr((tuple(map(tuple, item.scene.things)), item.scene.relations, item.sentences)).encode())

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dalr_bench import DataError, SuiteError
+from dalr_bench_plugins.evaluators.mteb import Mteb
+from dalr_bench_plugins.evaluators.sts import cosine, spearman
+from dalr_bench_plugins.mteb_tasks.local import digest, files_of, rows_of
+
 pytest.importorskip("mteb")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
-
-from dalr_bench import DataError, SuiteError
-from dalr_bench_plugins.evaluators.mteb import Mteb
-from dalr_bench_plugins.evaluators.sts import cosine, spearman
-from dalr_bench_plugins.mteb_tasks.local import digest, files_of, rows_of
 
 
 class Rows:

@@ -136,7 +136,9 @@ def test_the_spaces_of_real_runs(tmp_path: Path) -> None:
     suite = tmp_path / "suite.yaml"
     asked = "{name: retrieval, scenes: {scenes: 12}}, {name: misalignment, scenes: {scenes: 12}, pairs: 60}"
     text = TINY.read_text().replace("evaluate: [", f"evaluate: [{asked}, ")
-    text = text.replace("null, train.steps: 2}", "null, train.steps: 2, evaluate: [{name: misalignment, teacher: clip}]}")
+    text = text.replace(
+        "null, train.steps: 2}", "null, train.steps: 2, evaluate: [{name: misalignment, teacher: clip}]}"
+    )
     suite.write_text(text)
     arguments = ["run", str(suite), "--smoke", "--results", str(tmp_path / "results"), "--executor", "inline"]
     with pytest.raises(SystemExit) as left:

@@ -50,7 +50,9 @@ ablate:
 """
 
 
-def test_a_dead_worker_takes_one_run_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dead_worker_takes_one_run_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     install(tmp_path / "site", "trouble_plugin", TROUBLE, monkeypatch)
     (tmp_path / "trouble.yaml").write_text(SUITE)
     with pytest.raises(SystemExit) as left:
@@ -59,15 +61,38 @@ def test_a_dead_worker_takes_one_run_with_it(tmp_path: Path, monkeypatch: pytest
     assert left.value.code == 1, err
     assert "its worker process died (signal 9" in err
     assert "forged" not in err
-    found = {path.parent.name.split("-s0-")[0]: json.loads(path.read_text())["status"] for path in tmp_path.glob("trouble/*/record.json")}
-    assert found == {"untrained": "done", "baseline": "done", "ranked": "done", "shouts": "done", "text_teacher": "done", "picture_teacher": "done"}
+    found = {
+        path.parent.name.split("-s0-")[0]: json.loads(path.read_text())["status"]
+        for path in tmp_path.glob("trouble/*/record.json")
+    }
+    assert found == {
+        "untrained": "done",
+        "baseline": "done",
+        "ranked": "done",
+        "shouts": "done",
+        "text_teacher": "done",
+        "picture_teacher": "done",
+    }
 
 
-def test_the_dead_run_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_dead_run_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     # Signal 0 only asks whether the process lives: the same suite with it runs to its end.
     install(tmp_path / "site", "trouble_plugin", TROUBLE, monkeypatch)
     (tmp_path / "trouble.yaml").write_text(SUITE.replace("name: deadly", "name: deadly, signal: 0"))
-    line = ["run", str(tmp_path / "trouble.yaml"), "--results", str(tmp_path), "--only", "dies", "--executor", "local", "--jobs", "1"]
+    line = [
+        "run",
+        str(tmp_path / "trouble.yaml"),
+        "--results",
+        str(tmp_path),
+        "--only",
+        "dies",
+        "--executor",
+        "local",
+        "--jobs",
+        "1",
+    ]
     with pytest.raises(SystemExit) as left:
         main(line)
     assert left.value.code == 0, capsys.readouterr().err

@@ -20,9 +20,7 @@ def write(folder: Path, form: str, rows: list[tuple[str, list[str]]]) -> Path:
     if form.endswith(".token"):
         text = "".join(f"{name}#{n}\t{caption}\n" for name, said in rows for n, caption in enumerate(said))
     elif form.endswith(".json"):
-        images = [
-            {"filename": name, "split": "train", "sentences": [{"raw": c} for c in said]} for name, said in rows
-        ]
+        images = [{"filename": name, "split": "train", "sentences": [{"raw": c} for c in said]} for name, said in rows]
         text = json.dumps({"images": images, "dataset": "flickr30k"}, indent=0)
     else:
         quoted = [(json.dumps(said).replace('"', '""'), name) for name, said in rows]
@@ -38,9 +36,7 @@ def rows(tmp_path: Path) -> list[tuple[str, list[str]]]:
 
 
 def test_every_form_gives_the_same_corpus(tmp_path: Path, rows: list[tuple[str, list[str]]]) -> None:
-    corpora = [
-        Flickr30k(str(write(tmp_path, form, rows)), photos=str(tmp_path / "photos")).load() for form in FORMS
-    ]
+    corpora = [Flickr30k(str(write(tmp_path, form, rows)), photos=str(tmp_path / "photos")).load() for form in FORMS]
     assert len({corpus.fingerprint for corpus in corpora}) == 1
     assert len(corpora[0].sentences) == 15
     assert corpora[0].images is not None

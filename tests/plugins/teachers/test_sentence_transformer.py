@@ -65,9 +65,7 @@ def test_pickles_are_refused_before_anything_is_opened(folder: Path, tmp_path: P
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_model_of_the_hub_as_prefetch_left_it(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_of_the_hub_as_prefetch_left_it(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what is read was fetched: neither a README nor other formats nor pickles, and nobody is asked for them."""
     from fake_hub import fill_cache
     from huggingface_hub import constants
