@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dalr_bench import SuiteError
@@ -136,6 +136,14 @@ def paths(value: Any, at: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
     return {key: leaf for name, inner in value.items() for key, leaf in paths(inner, (*at, name)).items()}
 
 
+def value_at(tree: Any, path: tuple[str, ...]) -> Any:
+    """What stands at a path; None where nothing does."""
+    for name in path:
+        tree = tree.get(name) if isinstance(tree, dict) else None
+    return tree
+
+
+@example({"a": 0}, {"a": {"a": {}}})
 @given(MAPS, MAPS)
 def test_merging_keeps_what_the_patch_says_and_what_it_leaves_alone(old: dict[str, Any], patch: dict[str, Any]) -> None:
     before = node(old)
@@ -146,6 +154,8 @@ def test_merging_keeps_what_the_patch_says_and_what_it_leaves_alone(old: dict[st
     for path, leaf in paths(old).items():
         touched = any(path[: len(new)] == new or new[: len(path)] == path for new in paths(patch))
         touched = touched or any(find(node(patch), list(path[:n])).value == {} for n in range(1, len(path) + 1))
+        # A map where a leaf was replaces it, even one that holds nothing but empty maps.
+        touched = touched or isinstance(value_at(patch, path), dict)
         assert touched or leaves[path] == leaf
     assert plain(merge(node(merged), node(patch))) == merged
 
