@@ -18,8 +18,7 @@ _ENVIRONMENT = (
     "memory_bytes",
     "device",
     "python",
-    "torch",
-    "transformers",
+    "libraries",
     "dalr_bench",
     "commit",
 )
