@@ -1,74 +1,206 @@
-"""The pages are run: commands, suites and plugins of README and docs/ are executed, links are followed."""
+"""The pages are run: every command, suite, program and output of README and docs/ is executed; links are followed."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
-import shlex
-import shutil
 import subprocess
 import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from pages import PAGES, ROOT, Block, Done, blocks, lines_of, matches, name_of, run_elsewhere, run_line
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "results" / "README.md"]
+from dalr_bench.plugin.manager import load
+from dalr_bench.suite import expand
+from dalr_bench.suite import load as load_suite
+from dalr_bench.suite.load import BASE, TOP
 
+README = ROOT / "README.md"
+RUN_HERE = [page for page in PAGES if not run_elsewhere(page) and blocks(page)]
 
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def commands(page: Path) -> list[str]:
-    lines = [line.partition("  #")[0].strip() for block in blocks(page, "bash") for line in block.splitlines()]
-    return [line for line in lines if line.startswith("dalr-bench ")]
-
-
-@pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like a checkout, in which the pages' commands run; the smoke results they look at are made by the first."""
-    folder = tmp_path_factory.mktemp("checkout")
-    (folder / "suites").symlink_to(ROOT / "suites")
-    return folder
+# Every block that is not run in CI, by page and reason. Who marks one says so here too.
+NOT_RUN = {
+    ("README.md", "tests/test_docs.py::test_the_set_up_lines"): 2,
+}
+SLOW = {
+    ("docs/evaluation.md", "minutes on a laptop"): 1,
+}
 
 
-def call(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "dalr_bench", *shlex.split(line)[1:]]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the results of the README's first everyday command, made once for all pages and processes."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "smoke"
+    with FileLock(f"{shared}.lock"):
+        if not shared.is_dir():
+            making = shared.with_name("smoke-making")
+            making.mkdir()
+            (making / "suites").symlink_to(ROOT / "suites")
+            line = lines_of(everyday())[0]
+            assert line == "dalr-bench run suites/ablation.yaml --smoke"
+            words = [sys.executable, "-m", "dalr_bench", *line.split()[1:]]
+            environment = os.environ | {"DALR_BENCH_CACHE": str(making / "cache")}
+            done = subprocess.run(words, cwd=making, capture_output=True, text=True, check=False, env=environment)
+            assert done.returncode == 0, done.stderr
+            (making / "printed").write_text(done.stdout)
+            making.rename(shared)
+    return shared
 
 
-def test_the_everyday_commands_of_the_readme_run(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DALR_BENCH_CACHE", str(workplace / "cache"))
-    lines = commands(ROOT / "README.md")
-    assert len(lines) >= 6
-    assert lines[0].endswith("--smoke")
-    for line in lines:
-        done = call(line, workplace)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
-        assert done.stdout.strip(), line
+def everyday() -> Block:
+    """The README's block of everyday commands."""
+    return next(block for block in blocks(README, "bash") if "--smoke" in block.body)
 
 
-def test_the_main_job_and_the_tests_are_one_line_each() -> None:
-    first, second = (block.strip() for block in blocks(ROOT / "README.md", "bash")[:2])
+@pytest.fixture
+def workplace(smoke: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder like a checkout in which the main job was run (small)."""
+    for name in ("suites", "plugins", "docs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "results").mkdir()
+    for name in ("ablation", "ablation-smoke"):
+        (tmp_path / "results" / name).symlink_to(smoke / "results" / "ablation-smoke")
+    monkeypatch.setenv("DALR_BENCH_CACHE", str(smoke / "cache"))
+    monkeypatch.delenv("DALR_BENCH_DATA", raising=False)
+    return tmp_path
+
+
+# ------------------------------------------------------------------ blocks, by language
+class Reader:
+    """Follows one page from top to bottom as its reader would."""
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        self.folder, self.request = folder, request
+        self.names: dict[str, object] = {"__name__": "page"}
+        self.last = Done(0, "", "")
+
+    def follow(self, block: Block) -> None:
+        """Do what a block says."""
+        if block.mark == "not run" or (block.mark == "slow" and not self.request.config.getoption("--slow")):
+            return
+        if block.mark == "output":
+            assert matches(block.body, self.last.out), f"{block.where} shows\n{block.body}\nand not\n{self.last.out}"
+        elif block.title:
+            file = self.folder / block.title
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(block.body, encoding="utf-8")
+            if block.language == "yaml":
+                self.plan(block)
+        else:
+            getattr(self, block.language or "text")(block)
+
+    def bash(self, block: Block) -> None:
+        """Every line runs; a `DATA` in it is the folder of real data, `export` holds for the page."""
+        lines = lines_of(block)
+        for number, line in enumerate(lines, 1):
+            if re.search(r"\bDATA\b", line):
+                line = re.sub(r"\bDATA\b", str(self.request.getfixturevalue("shared") / "data"), line)
+            if line.startswith("export "):
+                name, _, value = line.removeprefix("export ").partition("=")
+                self.request.getfixturevalue("monkeypatch").setenv(name, value)
+                continue
+            self.last = run_line(line, self.folder)
+            wanted = int(block.about) if block.mark == "exit" and number == len(lines) else 0
+            assert self.last.code == wanted, f"{block.where}: {line}\n{self.last.out}\n{self.last.err}"
+
+    def yaml(self, block: Block) -> None:
+        """A suite, or a part of one laid over the README's."""
+        self.plan(block)
+
+    def plan(self, block: Block) -> None:
+        """The block is a suite that plans; sections of `base`, and keys of a suite, are laid over the README's suite."""
+        keys = re.findall(r"^([a-z]+):", block.body, re.MULTILINE)
+        file = self.folder / (block.title or "page.yaml")
+        if "suite" not in keys:
+            base = bool(keys) and set(keys) <= set(BASE)
+            assert base or (keys and set(keys) <= set(TOP)), f"{block.where}: {keys} are no keys of a suite"
+            body = "base:\n" + re.sub(r"^", "  ", block.body, flags=re.MULTILINE) if base else block.body
+            (self.folder / "readme.yaml").write_text(blocks(README, "yaml")[0].body)
+            file.write_text(f"suite: page\nextends: readme.yaml\n{body}")
+        elif not block.title:
+            file.write_text(block.body)
+        assert expand(load_suite(str(file)), load().catalogue).runs
+
+    def python(self, block: Block) -> None:
+        """Programs of a page share their names."""
+        exec(compile(block.body, block.where, "exec"), self.names)
+
+    def toml(self, block: Block) -> None:
+        """It parses."""
+        assert tomllib.loads(block.body)
+
+    def json(self, block: Block) -> None:
+        """It parses."""
+        assert json.loads(block.body)
+
+    def text(self, block: Block) -> None:
+        """Formulas and drawings: nothing to run. What was printed is marked `output`."""
+        assert not block.body.lstrip().startswith(("$ ", "dalr-bench ", "error: ")), f"{block.where}: mark it `output`"
+
+
+@pytest.mark.parametrize("page", RUN_HERE, ids=name_of)
+def test_what_a_page_shows_is_what_happens(page: Path, workplace: Path, request: pytest.FixtureRequest) -> None:
+    reader = Reader(workplace, request)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(workplace)
+        for block in blocks(page):
+            reader.follow(block)
+    left = [
+        path for path in workplace.rglob("*") if path.name.endswith((".part", ".tmp")) or path.name == "running.json"
+    ]
+    assert not left
+
+
+def test_nobody_marks_a_block_silently() -> None:
+    """The tables at the top of this file are all the blocks that are not run, and why."""
+    marked = [block for page in PAGES for block in blocks(page) if block.mark in ("not run", "slow")]
+    assert all(block.about for block in marked), "a mark needs its reason"
+    for kind, table in (("not run", NOT_RUN), ("slow", SLOW)):
+        assert Counter((block.page, block.about) for block in marked if block.mark == kind) == table
+
+
+def test_pages_that_are_run_elsewhere_are() -> None:
+    found = [(name_of(page), run_elsewhere(page)) for page in PAGES if run_elsewhere(page)]
+    assert found
+    for page, test in found:
+        assert Path(page).name in (ROOT / test).read_text(), f"{test} does not read {page}"
+
+
+def test_a_page_is_judged_by_what_it_says(tmp_path: Path) -> None:
+    """The marks and the comparison, on a page made for it."""
+    assert matches("a  b\n... c", "a  b   \nanything\n c\n")
+    assert not matches("a\n", "a\nb\n")
+    assert not matches("[ab]", "a")
+    assert run_line("dalr-bench plan nowhere.yaml", tmp_path).code == 2
+    assert run_line("echo one | cat && dalr-bench --version", tmp_path).out.startswith("one\n")
+
+
+# ------------------------------------------------------------------ the README's own promises
+def test_the_set_up_lines() -> None:
+    """Set-up and main job, set-up and tests: one line each. CI runs the second as it stands, a new machine the first."""
+    first, second = (block.body.strip() for block in blocks(README, "bash")[:2])
     assert first.startswith("python3 -m venv .venv && .venv/bin/pip install -e . &&")
     assert first.endswith("dalr-bench run suites/ablation.yaml")
     assert second.endswith("nox -s tests")
     assert "\n" not in first + second
 
 
-def test_the_suite_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DALR_BENCH_CACHE", str(tmp_path / "cache"))
-    (suite,) = blocks(ROOT / "README.md", "yaml")
-    (tmp_path / "mine.yaml").write_text(suite)
-    done = call("dalr-bench run mine.yaml --executor inline", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "+margin" in done.stdout
+def test_the_smoke_run_prints_a_table(smoke: Path) -> None:
+    assert "DALR" in (smoke / "printed").read_text()
 
 
 def test_the_plugin_of_the_readme_is_a_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's file and its entry point, installed as a distribution beside ours, rank sentences in a suite."""
-    (code,) = blocks(ROOT / "README.md", "python")
-    (entry,) = blocks(ROOT / "README.md", "toml")
+    (code,), (entry,), (suite,) = (
+        [block.body for block in blocks(README, kind)] for kind in ("python", "toml", "yaml")
+    )
     (tmp_path / "word_length.py").write_text(code)
     info = tmp_path / "word_length-1.0.dist-info"
     info.mkdir()
@@ -76,29 +208,24 @@ def test_the_plugin_of_the_readme_is_a_teacher(tmp_path: Path, monkeypatch: pyte
     (info / "entry_points.txt").write_text(
         entry.replace("project.entry-points.dalr_bench", "dalr_bench").replace('"', "")
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setenv("DALR_BENCH_CACHE", str(tmp_path / "cache"))
-    listed = call("dalr-bench plugins word_length", tmp_path)
-    assert "word-length 1.0" in listed.stdout, listed.stderr
-    (suite,) = blocks(ROOT / "README.md", "yaml")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "word-length 1.0" in run_line("dalr-bench plugins word_length", tmp_path).out
     ranked = "  +rank: {teachers.words: {name: word_length}, losses.rank: {name: listmle, teacher: words}}\n"
     (tmp_path / "mine.yaml").write_text(suite + ranked)
-    done = call("dalr-bench run mine.yaml --executor inline --only +rank --seed 0", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "+rank" in done.stdout
+    done = run_line("dalr-bench run mine.yaml --only +rank --seed 0", tmp_path)
+    assert done.code == 0, done.err
+    assert "+rank" in done.out
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+# ------------------------------------------------------------------ links
+def targets(page: Path) -> Iterator[str]:
+    """Where a page's links lead; fenced blocks are no links."""
+    text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    yield from re.findall(r"\]\(([^)\s]+)\)", text)
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "results" / "README.md"], ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
-        assert target.startswith(("http://", "https://")) or (page.parent / target).exists(), f"{page.name}: {target}"
-
-
-def test_the_smoke_run_leaves_nothing_behind(workplace: Path) -> None:
-    left = [
-        path
-        for path in (workplace / "results").rglob("*")
-        if path.name.endswith((".part", ".tmp")) or path.name == "running.json"
-    ]
-    assert not left
-    shutil.rmtree(workplace / "cache", ignore_errors=True)
+    for target in targets(page):
+        file = target.partition("#")[0]
+        assert target.startswith(("http://", "https://", "#")) or (page.parent / file).exists(), f"{page}: {target}"
