@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 Pairs = Sequence[tuple[str, str]]
 # Predictions that do not give the recorded score again belong to something else.
 _SLACK = 1e-6
-# A table makes many tests and prints no p: their variances are known to 3 % from so many draws.
+# A table or report makes many tests: their variances are known to 3 % from so many draws.
 _DRAWS_OF_TABLES = 2_000
 
 
@@ -204,6 +204,12 @@ def significance(results: Results, level: float) -> Significance:
         return judge.compare(pairs, column).difference.p if column.key[0] else None
 
     return Significance(level, p)
+
+
+def effects(results: Results) -> Callable[[Pairs, Column], Difference]:
+    """For a report: the difference of pairs of runs in a column, by predictions where there are any."""
+    judge = Judge(Predicted(results), _DRAWS_OF_TABLES)
+    return lambda pairs, column: judge.compare(pairs, column).difference
 
 
 def compare(results: Results, ours: str, theirs: str, asked: Asked) -> tuple[str, str, list[Compared]]:

@@ -53,6 +53,7 @@ def command(
 
 
 def _write(results: Path, request: Request, out: Path | None, figures: Path | None) -> None:
+    from dalr_bench.comparison import effects
     from dalr_bench.record.files import write_text
     from dalr_bench.record.results import read_results
     from dalr_bench.report.build import build_report
@@ -61,7 +62,7 @@ def _write(results: Path, request: Request, out: Path | None, figures: Path | No
     from dalr_bench.report.sections import sections
 
     found = read_results(results)
-    report = build_report(found, request)
+    report = build_report(found, request, effects(found))
     parts = sections(report)
     if out is not None:
         write_text(out, render_page(report, parts, found.folder, out))

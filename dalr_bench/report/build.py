@@ -10,21 +10,22 @@ from dalr_bench.record.record import Record
 from dalr_bench.record.results import Results
 from dalr_bench.record.summary import Summary
 from dalr_bench.report.curves import conflicts, curves
-from dalr_bench.report.effects import interval
+from dalr_bench.report.effects import Effects, Judge, effects
 from dalr_bench.report.model import Dataset, Report, Run, unique
 from dalr_bench.report.runs import read_runs
+from dalr_bench.statistics.paired import Difference
 from dalr_bench.table.build import build
 from dalr_bench.table.columns import key_of
-from dalr_bench.table.model import Column, Request, Table
+from dalr_bench.table.model import Column, Delta, Request, Table
 from dalr_bench.table.notes import clean
 from dalr_bench.table.stats import mean, std
 
 _HABIT = "baseline"
 
 
-def build_report(results: Results, request: Request) -> Report:
+def build_report(results: Results, request: Request, judge: Judge | None = None) -> Report:
     """Everything the page shows. Without `request.baseline` differences are to the variant called `baseline`, else to
-    the suite's first row that is no floor.
+    the suite's first row that is no floor. `judge` gives their intervals; without it seeds alone do.
 
     Raises SuiteError where the table does: unknown task or baseline, protocols mixed in one column.
     """
@@ -32,8 +33,9 @@ def build_report(results: Results, request: Request) -> Report:
         request = replace(request, baseline=default_baseline(results.summary))
     table = build(results.summary, results.records, request)
     runs = read_runs(results)
+    worth = effects(results, table.columns, request.baseline, judge)
     data = {
-        "cells": cells(table, runs),
+        "cells": cells(table, runs, worth),
         "scores": scores(table, runs),
         "others": others(table, runs),
         "runs": Dataset("runs", ("run", "variant", "seed", "groups"), _names(runs)),
@@ -62,11 +64,11 @@ def main_column(columns: Sequence[Column]) -> str | None:
 
 
 # ------------------------------------------------------------------ what the charts draw
-def cells(table: Table, runs: Sequence[Run]) -> Dataset:
+def cells(table: Table, runs: Sequence[Run], worth: Effects) -> Dataset:
     """The measured cells: mean and std (×100), the difference to the baseline with its interval, and the row's cost."""
     fields = (
-        "variant", "group", "column", "mean", "std", "n", "baseline", "delta", "low", "high", "pairs", "seconds",
-        "megabytes",
+        "variant", "group", "column", "mean", "std", "n", "baseline", "delta", "low", "high", "p", "rests_on",
+        "pairs", "seconds", "megabytes",
     )  # fmt: skip
     rows = []
     for group in table.groups:
@@ -76,13 +78,19 @@ def cells(table: Table, runs: Sequence[Run]) -> Dataset:
         for row in group.rows:
             cost = _cost(runs, row.name, group.label)
             for name, cell in row.cells.items() if row.kind == "measured" else ():
-                delta = cell.delta
-                low, high = (delta and interval(delta)) or (None, None)
-                base = bases.get(name)
-                found = (cell.mean, cell.std, cell.n, base, delta and delta.mean, low, high, delta.n if delta else 0)
                 if cell.mean is not None:
-                    rows.append((row.name, group.label, name, *map(_short, found), *map(_short, cost)))
+                    effect = _effect(cell.delta, worth.get((row.name, group.label, name)))
+                    found = (cell.mean, cell.std, cell.n, bases.get(name), *effect, *cost)
+                    rows.append((row.name, group.label, name, *map(_short, found)))
     return Dataset("table cells", fields, rows)
+
+
+def _effect(delta: Delta | None, worth: Difference | None) -> tuple[Any, ...]:
+    """Difference, both ends of its interval, p, what they rest on, pairs of seeds."""
+    if delta is None or worth is None:
+        return None, None, None, None, None, 0
+    ends = (None, None) if worth.interval is None else (100 * worth.interval.low, 100 * worth.interval.high)
+    return delta.mean, *ends, worth.p, worth.basis, delta.n
 
 
 def scores(table: Table, runs: Sequence[Run]) -> Dataset:

@@ -107,7 +107,8 @@ def _effects(report: Report) -> list[dict[str, str]]:
             "column": cell["column"],
             "delta": f"{cell['delta']:+.2f}",
             "interval": "–" if cell["low"] is None else f"{cell['low']:+.2f} to {cell['high']:+.2f}",
-            "pairs": str(cell["pairs"]),
+            "p": "–" if cell["p"] is None else f"{cell['p']:.4f}",
+            "basis": f"{cell['rests_on']}, {cell['pairs']} pair{'s' * (cell['pairs'] > 1)}",
         }
         for cell in found
         if cell["delta"] is not None

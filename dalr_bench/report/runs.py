@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from dalr_bench.record.steps import read_steps
 from dalr_bench.record.store import read_config, state
 from dalr_bench.record.summary import Place, Summary
 from dalr_bench.report.model import Role, Run
+from dalr_bench.table.found import group_label
 from dalr_bench.table.notes import clean
 
 
@@ -25,11 +26,6 @@ def read_runs(results: Results) -> list[Run]:
     known = [_run(results, run_id, cells) for run_id, cells in places.items()]
     strays = [record for run_id, record in results.records.items() if run_id not in places]
     return known + [_stray(results, record) for record in strays]
-
-
-def group_label(axes: Mapping[str, str]) -> str:
-    """How the table calls the group of cells at this point of the grid."""
-    return clean(", ".join(f"{axis}: {label}" for axis, label in axes.items()))
 
 
 def _run(results: Results, run_id: str, cells: Sequence[Place]) -> Run:

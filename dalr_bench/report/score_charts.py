@@ -15,14 +15,15 @@ _SCORE = "score (×100)"
 
 
 def effects(report: Report) -> Figure | None:
-    """Difference to the baseline with Student's interval over seeds; nothing without a baseline."""
+    """Difference to the baseline with its interval; nothing without a baseline."""
     variants = report.compared
     if not report.data["cells"].known("delta") or not variants:
         return None
     y = alt.Y("variant:N", sort=variants, title=None)
     tips = [
         "variant:N", "group:N", alt.Tooltip("delta:Q", format="+.2f"), alt.Tooltip("low:Q", format="+.2f"),
-        alt.Tooltip("high:Q", format="+.2f"), alt.Tooltip("pairs:Q", title="pairs of seeds"),
+        alt.Tooltip("high:Q", format="+.2f"), alt.Tooltip("p:Q", format=".4f"), alt.Tooltip("pairs:Q", title="pairs of seeds"),
+        alt.Tooltip("rests_on:N", title="rests on"),
     ]  # fmt: skip
     start = alt.Chart(named("cells")).transform_filter(_CHOSEN)
     start = start.transform_filter(alt.FieldOneOfPredicate("variant", variants)).transform_filter(
@@ -38,10 +39,10 @@ def effects(report: Report) -> Figure | None:
         width="container", height=rows(variants, 30, len(report.groups)), title=title("column")
     )
     base = report.table.baseline
-    words = f"Differences of {listed(variants)} to {base}, with intervals over seeds; the dashed line is none."
+    words = f"Differences of {listed(variants)} to {base}, with 95 % intervals; the dashed line is none."
     caption = (
-        f"Mean difference to {base} over the seeds both have, paired by seed, with its 95 % interval by"
-        " Student’s t. It takes seeds, not test examples, to be drawn at random; a single pair has no interval."
+        f"Mean difference to {base}, paired by seed, with its 95 % interval. Where it rests on seeds and examples it"
+        " holds for new seeds and new test examples; where on seeds alone (no stored predictions), for these examples."
     )
     spec = plain(chart.add_params(_column(report)), words)
     data = {"cells": report.data["cells"], "zero": Dataset("zero", ("zero",), [(0,)])}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from dalr_bench.errors import SuiteError, nearest
 from dalr_bench.table import protocol
 from dalr_bench.table.columns import Order, choose, read_order
-from dalr_bench.table.found import Found, Line, find
+from dalr_bench.table.found import Found, Line, baseline_of, find, group_label
 from dalr_bench.table.model import (
     Cell,
     Column,
@@ -109,11 +109,6 @@ class _Context:
     published: Mapping[tuple[str, str], float]
     significance: Significance | None = None
 
-    def baseline_of(self, line: Line) -> Line | None:
-        """The baseline at the same point of the grid, or the one outside the grid."""
-        same = [other for other in self.lines if other.variant == self.baseline and other.axes in (line.axes, ())]
-        return max(same, key=lambda other: len(other.axes), default=None)
-
 
 def _group(axes: tuple[tuple[str, str], ...], context: _Context) -> Group:
     rows = [_row(line, context) for line in context.lines if line.axes == axes]
@@ -127,12 +122,12 @@ def _group(axes: tuple[tuple[str, str], ...], context: _Context) -> Group:
         for i in best | second:
             cell = replace(rows[i].cells[column.name], best=i in best, second=i in second)
             rows[i] = replace(rows[i], cells={**rows[i].cells, column.name: cell})
-    return Group(clean(", ".join(f"{axis}: {label}" for axis, label in axes)), rows)
+    return Group(group_label(dict(axes)), rows)
 
 
 def _row(line: Line, context: _Context) -> Row:
     found, notes = context.found, context.notes
-    baseline = context.baseline_of(line) if line.variant != context.baseline else None
+    baseline = baseline_of(line, context.lines, context.baseline)
     cells = {column.name: _cell(line, column, found, notes) for column in context.columns}
     if baseline is not None:
         cells = {c.name: replace(cells[c.name], delta=_delta(line, baseline, c, found)) for c in context.columns}

@@ -8,6 +8,7 @@ from typing import Any
 
 from dalr_bench.table.columns import Key, key_of
 from dalr_bench.table.model import Column, Layout, Measured
+from dalr_bench.table.notes import clean
 from dalr_bench.types import Score
 
 
@@ -73,6 +74,19 @@ def find(layout: Layout, records: Mapping[str, Measured]) -> tuple[list[Line], F
     """The rows of a suite in its order, and what their runs hold."""
     lines = _lines(layout)
     return lines, _found(lines, records)
+
+
+def group_label(axes: Mapping[str, str]) -> str:
+    """What the group of cells at this point of the grid is called."""
+    return clean(", ".join(f"{axis}: {label}" for axis, label in axes.items()))
+
+
+def baseline_of(line: Line, lines: Sequence[Line], variant: str | None) -> Line | None:
+    """The row of `variant` at the same point of the grid, or the one outside the grid; None for that row itself."""
+    if line.variant == variant:
+        return None
+    same = [other for other in lines if other.variant == variant and other.axes in (line.axes, ())]
+    return max(same, key=lambda other: len(other.axes), default=None)
 
 
 def _lines(layout: Layout) -> list[Line]:

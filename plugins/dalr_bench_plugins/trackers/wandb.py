@@ -26,7 +26,7 @@ class WeightsAndBiases:
         folder: str | None = None,
     ) -> None:
         require("wandb")
-        self.place = {"project": project, "entity": entity, "mode": mode, "dir": folder}
+        self.place: dict[str, Any] = {"project": project, "entity": entity, "mode": mode, "dir": folder}
         self._runs: dict[str, Any] = {}
 
     def run_started(self, run_id: str, config: Mapping[str, Any]) -> None:
@@ -34,8 +34,10 @@ class WeightsAndBiases:
         import wandb
 
         settings = wandb.Settings(console="off", save_code=False, disable_git=True, silent=True)
-        about = {"name": run_id, "group": str(config["suite"])[:128], "config": dict(config), "reinit": "create_new"}
-        self._runs[run_id] = wandb.init(**self.place, **about, settings=settings)
+        self._runs[run_id] = wandb.init(
+            **self.place, name=run_id, group=str(config["suite"])[:128], config=dict(config), reinit="create_new",
+            settings=settings,
+        )  # fmt: skip
 
     def step_finished(self, run_id: str, step: int, values: Mapping[str, float]) -> None:
         """One point for every value."""
