@@ -66,7 +66,7 @@ def _handler(models: Models, fetched: list[str]) -> type[BaseHTTPRequestHandler]
         def log_message(self, *_: object) -> None: ...
 
         def _answer(self, body: bool) -> None:
-            path = self.path.partition("?")[0]
+            path, known_model = self.path.partition("?")[0], False
             for model, files in models.items():
                 if path.startswith(f"/api/models/{model}"):
                     siblings = [{"rfilename": name} for name in files]
@@ -76,12 +76,13 @@ def _handler(models: Models, fetched: list[str]) -> type[BaseHTTPRequestHandler]
                     return self._send(json.dumps(known).encode(), body)
                 head = f"/{model}/resolve/"
                 if path.startswith(head):
+                    known_model = True
                     name = path.removeprefix(head).partition("/")[2]
                     if name in files:
                         fetched.extend([name] if body else [])
                         return self._send(files[name], body)
             self.send_response(404)
-            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("X-Error-Code", "EntryNotFound" if known_model else "RepoNotFound")
             self.send_header("Content-Length", "0")
             self.end_headers()
             return None

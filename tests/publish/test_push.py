@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from fake_hub import serve
+from hub_inbox import receive
 
 from dalr_bench import DataError
 from dalr_bench.publish.push import check_login
 
 
 def export(readings: Path, target: Path, repository: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    words = ["export", str(readings), "first", "--to", str(target), "--push", repository]
+    return python(
+        ["-m", "dalr_bench", "export", str(readings), "first", "--to", str(target), "--push", repository], **variables
+    )
+
+
+def python(words: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    """A process that knows nothing of this one's hub."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
-    command = [sys.executable, "-m", "dalr_bench", *words]
-    return subprocess.run(command, capture_output=True, text=True, env={**kept, **variables}, check=False)
+    return subprocess.run(
+        [sys.executable, *words], capture_output=True, text=True, env={**kept, **variables}, check=False
+    )
 
 
 def test_offline_logged_out_and_misnamed_are_told_before_anything_is_written(readings: Path, tmp_path: Path) -> None:
@@ -41,6 +52,38 @@ def test_a_hub_that_is_not_reached_is_told_and_the_folder_stays(readings: Path, 
     assert "the hub refused or was not reached" in done.stderr
     assert "Traceback" not in done.stderr
     assert (tmp_path / "out" / "README.md").is_file()
+
+
+def test_the_hub_gets_the_folder_and_serves_the_same_model(readings: Path, tmp_path: Path) -> None:
+    """Against a hub on this machine: the repository is made, every file arrives as it is, small ones in the commit and
+    weights apart; fetched from there by its name, the model gives the folder's vectors."""
+    from sentence_transformers import SentenceTransformer
+
+    out = tmp_path / "out"
+    with receive() as inbox:
+        hub = {"HF_TOKEN": "hf_x", "HF_ENDPOINT": inbox.endpoint, "HF_HUB_DISABLE_XET": "1"}
+        done = export(readings, out, "me/model", HF_HOME=str(tmp_path / "home"), **hub)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f"sent to {inbox.endpoint}/me/model\n")
+    assert inbox.created == ["me/model"]
+    assert inbox.tokens == {"Bearer hf_x"}
+    assert inbox.messages == ["Export of dalr-bench"]
+    written = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert inbox.files == {"me/model": written}
+    assert [name for name in written if written[name] in inbox.large.values()] == ["model.safetensors"]
+
+    sentences = ["A red cube left of a sphere.", "Two dogs play."]
+    fetch = (
+        "import json, sys, dalr_bench\nfrom sentence_transformers import SentenceTransformer\n"
+        "print(json.dumps(SentenceTransformer('me/model', device='cpu').encode(json.loads(sys.argv[1])).tolist()))"
+    )
+    with serve(inbox.files) as (endpoint, fetched):
+        elsewhere = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "elsewhere"), "HF_HUB_DISABLE_XET": "1"}
+        got = python(["-c", fetch, json.dumps(sentences)], **elsewhere)
+    assert got.returncode == 0, got.stderr[-2000:]
+    assert "model.safetensors" in fetched
+    ours = SentenceTransformer(str(out), device="cpu").encode(sentences)
+    assert np.array(json.loads(got.stdout)) == pytest.approx(ours, abs=1e-6)
 
 
 def test_a_login_passes(monkeypatch: pytest.MonkeyPatch) -> None:
