@@ -13,8 +13,16 @@ class Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
 
 
+# How a step is carried out, not what it computes: these keys count for no run's identity (docs/several-gpus.md).
+EXECUTION = frozenset({"micro_batch", "gradient_checkpointing"})
+
+
 class TrainOptions(Closed):
-    """How a cell is trained. `steps` or `epochs` (of the first stream); 0 steps leaves the student untrained (a floor row)."""
+    """How a cell is trained. `steps` or `epochs` (of the first stream); 0 steps leaves the student untrained (a floor row).
+
+    `micro_batch`: sentences encoded at a time; losses still see the whole batch (`train.gradcache`).
+    `gradient_checkpointing`: the encoder's layers are computed again in the backward pass instead of kept.
+    """
 
     steps: Annotated[int, Field(ge=0)] | None = None
     epochs: Annotated[float, Field(gt=0)] | None = None
@@ -36,6 +44,8 @@ class TrainOptions(Closed):
     dev_every: Annotated[int, Field(ge=1)] = 125
     keep: Literal["best", "last"] = "best"
     log_every: Annotated[int, Field(ge=1)] = 10
+    micro_batch: Annotated[int, Field(ge=1)] | None = None
+    gradient_checkpointing: bool = False
 
     @model_validator(mode="before")
     @classmethod

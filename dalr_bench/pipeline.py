@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 
 from dalr_bench.cache import cache_root
+from dalr_bench.config import EXECUTION
 from dalr_bench.data.schedule import Schedule
 from dalr_bench.errors import SuiteError, UserError
 from dalr_bench.evaluate.encoder import EncodeOptions, OnePass, Pace, Precision
@@ -20,6 +21,7 @@ from dalr_bench.evaluate.untouched import forked_rng
 from dalr_bench.protocols import Evaluator
 from dalr_bench.record import progress
 from dalr_bench.record.environment import environment
+from dalr_bench.record.execution import executed
 from dalr_bench.record.files import write_json, write_text
 from dalr_bench.record.record import Record
 from dalr_bench.record.steps import StepLog
@@ -87,6 +89,7 @@ class Job:
             "steps": trained.steps,
             "best_step": trained.best_step,
             "dev_curve": trained.dev_curve,
+            **{name: config["train"][name] for name in sorted(EXECUTION)},
             "weights": weights.digest(self.folder),
             "bytes": {"peak": trained.peak_bytes or _peak_memory()},
             "seconds": {"prepare": prepared, **trained.seconds},
@@ -103,7 +106,7 @@ class Job:
 
     # -------------------------------------------------------------- parts of a run
     def _config(self) -> dict[str, Any]:
-        config = read_config(self.folder)
+        config = executed(read_config(self.folder), self.folder)
         if config["train"]["steps"] == 0:
             # Nothing is trained: no loss has a say, no teacher is asked, no checkpoint is chosen.
             config = {**config, "losses": {}, "train": {**config["train"], "dev": None}}

@@ -69,6 +69,13 @@ class PackingBackbone(Protocol):
     def embed_packed(self, ids_T: Tensor, lengths_N: Sequence[int]) -> Tensor: ...
 
 
+@runtime_checkable
+class RecomputingBackbone(Protocol):
+    """A backbone that can compute its layers again in the backward pass instead of keeping them, with the same random draws."""
+
+    def recompute(self, on: bool) -> None: ...
+
+
 class Teacher(Protocol):
     """Frozen: asked once per sentence for the whole grid, rows in order. `encode_image` where it sees pictures,
     `encode_states(sentences) -> list[Tensor [L, T]]` where it can give token states.

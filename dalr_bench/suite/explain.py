@@ -135,7 +135,8 @@ def _entry(entry: Entry) -> Iterator[Line]:
         if entry.path == "train" and key == "dev":
             continue  # a part of its own
         if key != "options":
-            yield Line(f"{entry.path}.{key}", value, _origin(node, key), "yes")
+            counts = "no" if key in entry.part.uncounted else "yes"
+            yield Line(f"{entry.path}.{key}", value, _origin(node, key), counts)
             continue
         for option, setting in value.items():
             counts = "by content" if option in entry.part.paths else "by the run it names" if option in runs else "yes"

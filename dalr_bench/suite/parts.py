@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from dalr_bench.config import LossOptions, TrainOptions
+from dalr_bench.config import EXECUTION, LossOptions, TrainOptions
 from dalr_bench.errors import nearest
 from dalr_bench.plugin.registry import Catalogue, Component, references
 from dalr_bench.suite.faults import FaultKind, Faults
@@ -33,6 +33,7 @@ class PartOf:
     problems: list[tuple[str, str, FaultKind]] = field(default_factory=list)
     refs: list[tuple[str, Ref, str]] = field(default_factory=list)
     paths: dict[str, Any] = field(default_factory=dict)
+    uncounted: frozenset[str] = frozenset()
 
     @property
     def sound(self) -> bool:
@@ -47,7 +48,8 @@ class PartOf:
     @property
     def counted(self) -> dict[str, Any]:
         """What counts toward a run's identity: data by content and not by path, the distribution the part came from.
-        Of a variant only that one is named: the identity of the run it means counts in its place.
+        Of a variant only that one is named: the identity of the run it means counts in its place. How a step is
+        carried out does not count (`uncounted`).
 
         Raises DataError where data is missing.
         """
@@ -55,7 +57,8 @@ class PartOf:
         data = {option: _by_content(value) for option, value in self.paths.items()}
         options = {**self.config.get("options", {}), **data, **runs}
         origin = {} if self.component is None else {"from": f"{self.component.distribution} {self.component.version}"}
-        return {**self.config, "options": options, **origin}
+        kept = {key: value for key, value in self.config.items() if key not in self.uncounted}
+        return {**kept, "options": options, **origin}
 
     @cached_property
     def digest(self) -> str:
@@ -176,7 +179,7 @@ def _train(value: Any) -> PartOf:
     if not isinstance(value, dict):
         return PartOf({}, problems=[("", "expected a map (steps, batch, lr, ...)", "suite")])
     config, problems = _validated(TrainOptions, {key: item for key, item in value.items() if key != "dev"})
-    return PartOf(config, problems=problems)
+    return PartOf(config, problems=problems, uncounted=EXECUTION)
 
 
 def _validated(

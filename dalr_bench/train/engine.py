@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +16,11 @@ from dalr_bench.data.schedule import Schedule
 from dalr_bench.data.teachers import TeacherBank
 from dalr_bench.data.tokens import DeviceTokens
 from dalr_bench.errors import TrainingError
+from dalr_bench.train import gradcache
 from dalr_bench.train.device import autocast, resolve_precision
 from dalr_bench.train.objective import Objective, check_encoding
 from dalr_bench.train.optim import optimizer, set_rate
+from dalr_bench.train.recompute import recomputing
 from dalr_bench.train.seed import derive, seed_torch
 from dalr_bench.types import Batch, Encoding, LossInputs
 
@@ -66,6 +69,10 @@ class Engine:
 
     def train(self, watch: Watch) -> Trained:
         """Run all steps and leave the kept weights in the student. Raises TrainingError for a loss that is not finite."""
+        with recomputing(self.student, self.options.gradient_checkpointing):
+            return self._train(watch)
+
+    def _train(self, watch: Watch) -> Trained:
         steps = self.schedule.steps
         result = Trained(steps, best_step=0)
         if steps == 0:
@@ -77,8 +84,7 @@ class Engine:
         keeper = Keeper(self.student, self.objective)
         for step in range(steps):
             rate = self.options.lr * set_rate(adam, step, steps, self.options)
-            loss, terms = self.forward(step)
-            torch.autograd.backward(loss)
+            loss, terms = self.backward(step)
             norm = nn.utils.clip_grad_norm_(weights, self.options.clip or float("inf"), foreach=True)
             adam.step()
             adam.zero_grad(set_to_none=True)
@@ -97,17 +103,33 @@ class Engine:
         result.peak_bytes = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else 0
         return result
 
+    def backward(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """One step's gradients, in `.grad`; its loss and terms. A batch past memory goes piece by piece (`gradcache`)."""
+        size = self.options.micro_batch
+        if size is not None and size < len(self.schedule.at(step)[1]):
+            return gradcache.backward(self, step, size)
+        loss, terms = self.forward(step)
+        torch.autograd.backward(loss)
+        return loss, terms
+
     def forward(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """One step's loss with its graph, and its detached terms. Dropout and the losses' draws depend on (seed, step) alone."""
         batch = self.batch(step)
         seed_torch(self.seed, "step", step)
-        generator = torch.Generator().manual_seed(derive(self.seed, "losses", step))
         self.student.train()
         self.objective.train()
-        with autocast(resolve_precision(self.options.precision, self.device), self.device):
-            encoding = self.encode(batch)
-            check_encoding(encoding, len(batch.rows_N))
-            total, terms = self.objective(LossInputs(batch, encoding, batch.teachers, {}, step, generator))
+        with self.autocast():
+            return self.losses(step, batch, self.encode(batch))
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The precision of a step."""
+        return autocast(resolve_precision(self.options.precision, self.device), self.device)
+
+    def losses(self, step: int, batch: Batch, encoding: Encoding) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective of a batch that is encoded."""
+        check_encoding(encoding, len(batch.rows_N))
+        generator = torch.Generator().manual_seed(derive(self.seed, "losses", step))
+        total, terms = self.objective(LossInputs(batch, encoding, batch.teachers, {}, step, generator))
         return total, terms
 
     def encode(self, batch: Batch) -> Encoding:
@@ -123,6 +145,16 @@ class Engine:
         pooled_NVD = torch.cat([first.pooled_NVD, *(other.pooled_NVD for other in rest)], dim=1)
         projected_NVD = torch.cat([first.projected_NVD, *(other.projected_NVD for other in rest)], dim=1)
         return Encoding(pooled_NVD, projected_NVD, first.states_NVLD)
+
+    def pieces(self, step: int, size: int) -> Iterator[Batch]:
+        """The tokens of a step's rows, `size` rows at a time: what encoding needs of a batch."""
+        name, rows = self.schedule.at(step)
+        stream = self.streams[name]
+        for start in range(0, len(rows), size):
+            piece = rows[start : start + size]
+            piece_N = torch.from_numpy(piece).to(self.device, non_blocking=True)
+            columns = [column.batch(piece, piece_N) for column in stream.columns]
+            yield Batch(name, piece_N, stream.tokens.batch(piece, piece_N), None, {}, None, columns)
 
     def batch(self, step: int) -> Batch:
         """Gather a step's rows: integers and stored features only."""

@@ -47,7 +47,7 @@ def test_the_resolved_config_is_whole_and_plain_json(base: str, plan_of: PlanOf)
             "steps": 5, "epochs": None, "batch": 64, "last_batch": "keep", "mix": "interleave", "every": None,
             "ratio": None, "lr": 3e-5, "head_lr": None, "weight_decay": 0.0, "betas": [0.9, 0.999],
             "schedule": "linear", "warmup": 0.0, "clip": 1.0, "precision": "auto", "score_precision": "fp32", "dev": None, "dev_every": 125,
-            "keep": "best", "log_every": 10,
+            "keep": "best", "log_every": 10, "micro_batch": None, "gradient_checkpointing": False,
         },
         "evaluate": [{"name": "quiz", "options": {"split": "test", "limit": 3}}],
         "needs": [],

@@ -138,3 +138,10 @@ def test_the_fixture_uses_the_public_marker(catalogue: Catalogue) -> None:
     """A DataPath is what a plugin's author writes; were it lost, the tests above would compare path texts."""
     assert DataPath.__metadata__  # type: ignore[attr-defined]
     assert set(catalogue.components["source", "lines"].markers) == {"path"}
+
+
+@pytest.mark.parametrize("setting", ["micro_batch: 3", "gradient_checkpointing: true"])
+def test_how_a_step_is_carried_out_does_not_count(base: str, plan_of: PlanOf, setting: str) -> None:
+    other = base.replace("steps: 5", f"steps: 5, {setting}")
+    assert other != base
+    assert identity(plan_of(other)) == identity(plan_of(base))

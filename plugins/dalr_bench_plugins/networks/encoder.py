@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from dalr_bench import Encoding, TokenBatch
+from dalr_bench import Encoding, SuiteError, TokenBatch
 from dalr_bench_plugins.networks.heads import BatchNormProjector
 from dalr_bench_plugins.networks.pooling import Pooling, needs_all_layers, pool
 from dalr_bench_plugins.networks.sentence_folder import SentenceModel, save_sentence_folder
@@ -100,6 +100,16 @@ class SentenceEncoder(nn.Module):
         if self.head is not None and self.reading.keep_head:
             rows = self.head(rows)
         return nn.functional.normalize(rows, dim=-1) if self.reading.normalize else rows
+
+    def recompute(self, on: bool) -> None:
+        """Keep the layers' inputs only and compute the rest again in the backward pass. SuiteError where it cannot."""
+        # transformers renames the pair within its major version 5.
+        new = hasattr(self.encoder, "activation_checkpointing_enable")
+        name = "activation_checkpointing" if new else "gradient_checkpointing"
+        try:
+            getattr(self.encoder, f"{name}_enable" if on else f"{name}_disable")(*[{"use_reentrant": False}] * on)
+        except ValueError as error:
+            raise SuiteError(f"train.gradient_checkpointing: {error}") from error
 
     def protocol(self) -> Mapping[str, Any]:
         """What decides these vectors beside the trained weights."""

@@ -1,0 +1,120 @@
+"""A step whose batch does not fit into memory: encoded piece by piece, while every loss sees the whole batch.
+
+GradCache (Gao et al. 2021, "Scaling deep contrastive learning batch size under memory limited setup", eq. 5-7), in two passes:
+1. every piece is encoded without a graph; the losses look at the joined encodings E and give dL/dE and the gradients
+   of their own parts;
+2. every piece is encoded again, with a graph, and dL/dE of its rows is sent back through it.
+The gradient is that of the whole batch; only the order of additions differs. Random draws are replayed: before each
+encoding of piece k torch is seeded by (seed, step, k), so both passes drop the same units. The masks are those of the
+pieces, therefore others than the whole batch would have drawn, of the same distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dalr_bench.errors import TrainingError
+from dalr_bench.train.seed import seed_torch
+from dalr_bench.types import Batch, Encoding
+
+Terms = dict[str, Tensor]
+
+
+class Step(Protocol):
+    """What the engine offers of one step."""
+
+    student: Any
+    objective: Any
+    seed: int
+
+    def batch(self, step: int) -> Batch: ...
+    def pieces(self, step: int, size: int) -> Iterator[Batch]: ...
+    def autocast(self) -> AbstractContextManager[object]: ...
+    def encode(self, batch: Batch) -> Encoding: ...
+    def losses(self, step: int, batch: Batch, encoding: Encoding) -> tuple[Tensor, Terms]: ...
+
+
+def backward(work: Step, step: int, size: int) -> tuple[Tensor, Terms]:
+    """Leave the step's gradients in `.grad` of all parameters, encoding `size` rows at a time; loss and terms, detached.
+
+    Raises TrainingError where the student normalises over the batch.
+    """
+    refuse_batch_statistics(work.student)
+    work.student.train()
+    work.objective.train()
+    batch, pieces = work.batch(step), list(work.pieces(step, size))
+    with torch.no_grad():
+        found = [_encoded(work, step, number, piece) for number, piece in enumerate(pieces)]
+    whole = leaves(joined(found, batch.tokens.ids_NL.shape[1]))
+    seed_torch(work.seed, "step", step, "losses")
+    with work.autocast():
+        loss, terms = work.losses(step, batch, whole)
+    torch.autograd.backward(loss)
+    start = 0
+    for number, piece in enumerate(pieces):
+        rows = slice(start, start + len(piece.rows_N))
+        send_back(_encoded(work, step, number, piece), whole, rows)
+        start = rows.stop
+    return loss.detach(), terms
+
+
+def _encoded(work: Step, step: int, number: int, piece: Batch) -> Encoding:
+    seed_torch(work.seed, "step", step, number)
+    # An autocast of its own: one that saw weights without a graph would hand its copies to the pass that needs one.
+    with work.autocast():
+        return work.encode(piece)
+
+
+def joined(parts: Sequence[Encoding], width: int) -> Encoding:
+    """Encodings of consecutive rows as one; token states are padded to `width` tokens."""
+    pooled_NVD = torch.cat([part.pooled_NVD for part in parts])
+    same = all(part.projected_NVD is part.pooled_NVD for part in parts)
+    projected_NVD = pooled_NVD if same else torch.cat([part.projected_NVD for part in parts])
+    states = [_widened(part.states_NVLD, width) for part in parts if part.states_NVLD is not None]
+    return Encoding(pooled_NVD, projected_NVD, torch.cat(states) if states else None)
+
+
+def _widened(states_NVLD: Tensor, width: int) -> Tensor:
+    return F.pad(states_NVLD, (0, 0, 0, width - states_NVLD.shape[2]))
+
+
+def leaves(found: Encoding) -> Encoding:
+    """The same numbers as leaves that collect a gradient; one leaf where the projected rows are the pooled ones."""
+    pooled_NVD = found.pooled_NVD.detach().requires_grad_()
+    same = found.projected_NVD is found.pooled_NVD
+    projected_NVD = pooled_NVD if same else found.projected_NVD.detach().requires_grad_()
+    states_NVLD = None if found.states_NVLD is None else found.states_NVLD.detach().requires_grad_()
+    return Encoding(pooled_NVD, projected_NVD, states_NVLD)
+
+
+def send_back(piece: Encoding, whole: Encoding, rows: slice) -> None:
+    """dL/dE of these rows through the piece's own graph; what no loss looked at has no gradient and is left alone."""
+    given = [(piece.pooled_NVD, _gradient(whole.pooled_NVD, rows))]
+    if whole.projected_NVD is not whole.pooled_NVD:  # else one leaf holds the gradient of both
+        given.append((piece.projected_NVD, _gradient(whole.projected_NVD, rows)))
+    if piece.states_NVLD is not None and whole.states_NVLD is not None:
+        grad_NVLD = _gradient(whole.states_NVLD, rows)
+        width = piece.states_NVLD.shape[2]
+        given.append((piece.states_NVLD, None if grad_NVLD is None else grad_NVLD[:, :, :width]))
+    wanted = [(output, grad) for output, grad in given if grad is not None and output.requires_grad]
+    if wanted:
+        torch.autograd.backward([output for output, _ in wanted], [grad for _, grad in wanted])
+
+
+def _gradient(leaf: Tensor, rows: slice) -> Tensor | None:
+    return None if leaf.grad is None else leaf.grad[rows]
+
+
+def refuse_batch_statistics(student: nn.Module) -> None:
+    """Raise TrainingError where a part of the student normalises over the batch: pieces would change what it computes."""
+    found = [name for name, module in student.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    if found:
+        raise TrainingError(
+            f"the student's {found[0]} normalises over the batch: it cannot be encoded in pieces (train.micro_batch)"
+        )

@@ -1,0 +1,46 @@
+"""A run tried again with less memory: the same run, other settings of its execution, both in the record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dalr_bench.cli.main import main
+from dalr_bench.record.execution import write_execution
+
+TINY = Path(__file__).parents[1] / "suites" / "tiny.yaml"
+ONE = ["--only", "baseline", "--seed", "0", "--executor", "inline", "--set", "backbone.hidden_dropout=0.0"]
+
+
+def run(results: Path, *extra: str) -> tuple[Path, dict[str, Any]]:
+    with pytest.raises(SystemExit) as left:
+        main(["run", str(TINY), "--results", str(results), *ONE, *extra])
+    assert left.value.code == 0
+    (folder,) = (results / "tiny").glob("baseline*/")
+    return folder, json.loads((folder / "record.json").read_text())
+
+
+def losses(folder: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (folder / "steps.jsonl").read_text().splitlines()]
+
+
+def test_the_next_attempt_goes_in_pieces_and_says_so(tmp_path: Path) -> None:
+    folder, whole = run(tmp_path)
+    curve = losses(folder)
+    assert (whole["micro_batch"], whole["gradient_checkpointing"]) == (None, False)
+    (folder / "record.json").unlink()
+    write_execution(folder, micro_batch=3, gradient_checkpointing=True)
+    again, pieces = run(tmp_path)
+    assert again == folder
+    assert (pieces["micro_batch"], pieces["gradient_checkpointing"]) == (3, True)
+    assert losses(folder) == pytest.approx(curve, rel=1e-5)
+
+
+def test_the_suite_may_ask_for_it_and_the_run_keeps_its_name(tmp_path: Path) -> None:
+    folder, _ = run(tmp_path / "a")
+    pieces, record = run(tmp_path / "b", "--set", "train.micro_batch=2")
+    assert pieces.name == folder.name
+    assert record["micro_batch"] == 2
