@@ -40,12 +40,14 @@ class Bench:
         return median(other / max(ours, 1e-9) for ours, other in zip(self.ours, self.other, strict=True))
 
 
-def bench(name: str, asked: Asked, catalogue: Catalogue, rounds: int = 1) -> Bench:
-    """Run the benchmark called `name`. Raises SuiteError where no evaluator has one of that name."""
+def bench(name: str, asked: Asked, catalogue: Catalogue, rounds: int = 1, whole: bool = False) -> Bench:
+    """Run the benchmark called `name`; `whole` lets the other side encode all that the plain way encodes, not only what
+    is scored. Raises SuiteError where no evaluator has one of that name.
+    """
     found = _find(name, catalogue)
     asked = replace(asked, evaluators=[found.name])
     against = getattr(found.factory, "bench_against", None)
-    ours, other = _encoders(asked, catalogue) if against is None else _solvers(asked, catalogue, found, against)
+    ours, other = _encoders(asked, catalogue, whole) if against is None else _solvers(asked, catalogue, found, against)
     for library in ("scipy.stats", "sklearn.model_selection"):
         import_module(library)  # loaded by whichever side comes first, which should not pay for it
     times: tuple[list[float], list[float]] = ([], [])
@@ -70,10 +72,10 @@ def _find(name: str, catalogue: Catalogue) -> Component:
     return known[name]
 
 
-def _encoders(asked: Asked, catalogue: Catalogue) -> tuple[Side, Side]:
+def _encoders(asked: Asked, catalogue: Catalogue, whole: bool) -> tuple[Side, Side]:
     """Each round opens its own memory: nothing encoded or tokenised by an earlier one is seen."""
     evaluators = build_evaluators(asked, catalogue)
-    plain = {name: item.plain() if hasattr(item, "plain") else item for name, item in evaluators.items()}
+    plain = {name: item.plain(whole) if hasattr(item, "plain") else item for name, item in evaluators.items()}
     opened = open_subject(asked, catalogue)
     device = str(opened.protocol["device"])
     options = EncodeOptions(asked.precision)

@@ -26,9 +26,12 @@ def _evaluation(name: str, summary: str, example: str) -> click.Command:
         "--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="Both sides in turn, so often."
     )
     @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of both sides.")
+    @click.option(
+        "--whole", is_flag=True, help="The plain side also encodes the splits it reads and does not score."
+    )
     @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True)
     @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-    def run(model: str, settings: tuple[str, ...], rounds: int, threads: int, as_json: bool, **given: Any) -> None:
+    def run(model: str, settings: tuple[str, ...], rounds: int, threads: int, whole: bool, as_json: bool, **given: Any) -> None:
         import torch
 
         from dalr_bench.benching import bench
@@ -39,7 +42,7 @@ def _evaluation(name: str, summary: str, example: str) -> click.Command:
         torch.set_num_threads(threads)
         options = parse_settings(settings)
         asked = Asked(model, list(options), given["tasks"], given["data"], given["device"], options=options)
-        _report(bench(name, asked, load().catalogue, rounds), threads, as_json)
+        _report(bench(name, asked, load().catalogue, rounds, whole), threads, as_json)
 
     run.__doc__ = summary
     return click.command(name, epilog=f"Example: {example}")(run)

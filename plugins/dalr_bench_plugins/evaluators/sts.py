@@ -62,6 +62,8 @@ class Sts:
         if without_dev:
             raise SuiteError(f"sts: {', '.join(without_dev)} has no dev split; only STS-B and SICK-R have one")
         folder = Path(root) if root is not None else Path(data) if data is not None else None
+        self._folder = folder
+        self._aside: list[PairSet] = []  # encoded and not scored: see `plain`
         self.sets, self.missing = _load(folder, names, languages or [], self._options(sizes))
         if not self.sets:
             raise DataError(f"none of the asked sets is under '{folder}': {', '.join(self.missing)}")
@@ -88,6 +90,9 @@ class Sts:
         columns: list[Score] = []
         parts: list[Score] = []
         predictions: list[Predictions] = []
+        for subset in (subset for found in self._aside for subset in found.subsets):
+            subject.encode(subset.left)
+            subject.encode(subset.right)
         for found in self.sets:
             cosines = [cosine(subject.encode(subset.left), subject.encode(subset.right)) for subset in found.subsets]
             own = [spearman(values, subset.gold) for values, subset in zip(cosines, found.subsets, strict=True)]
@@ -104,10 +109,16 @@ class Sts:
                 ]
         return Evaluation([*self._average(columns, protocol), *columns, *parts], predictions, self.missing)
 
-    def plain(self) -> Sts:
-        """Itself with the pairs of each subset as the toolkit batches them: by the words of both sides, then gold."""
+    def plain(self, whole: bool = False) -> Sts:
+        """Itself with the pairs of each subset as the toolkit batches them: by the words of both sides, then gold.
+
+        `whole` also encodes what the toolkit encodes and does not need for a test score: the train and dev pairs of
+        STS-B and SICK (princeton-nlp/SimCSE@49fa580:SentEval/senteval/sts.py:STSBenchmarkEval, SICKRelatednessEval).
+        """
         out = copy(self)
-        out.sets = [replace(found, subsets=[_sorted(subset) for subset in found.subsets]) for found in self.sets]
+        out.sets = [_in_toolkit_order(found) for found in self.sets]
+        if whole and self.split == "test" and self._folder is not None:
+            out._aside = [_in_toolkit_order(found) for found in _other_splits(self._folder, self.sets)]
         return out
 
     def _aggregate(self, kept: Predictions, own: Sequence[float], sizes: Sequence[int]) -> float:
@@ -146,6 +157,19 @@ def spearman(predicted: NDArray[np.float64], gold: NDArray[np.float64]) -> float
     left, right = left - left.mean(), right - right.mean()
     scale = float(np.sqrt((left @ left) * (right @ right)))
     return float(left @ right) / scale if scale > 0 else 0.0
+
+
+def _in_toolkit_order(found: PairSet) -> PairSet:
+    return replace(found, subsets=[_sorted(subset) for subset in found.subsets])
+
+
+def _other_splits(folder: Path, sets: Sequence[PairSet]) -> list[PairSet]:
+    """The train and dev pairs of those of `sets` that have any."""
+    names = [found.task for found in sets]
+    tree = find_tree(folder)
+    found = [load_stsb(tree, split) for split in ("train", "dev") if "STS-B" in names]
+    found += [load_sick(tree, split) for split in ("train", "dev") if "SICK-R" in names]
+    return [each for each in found if each is not None]
 
 
 def _sorted(subset: Subset) -> Subset:

@@ -14,6 +14,7 @@ import numpy as np
 
 from dalr_bench import DataError, Fault
 from dalr_bench_plugins.senteval.files import check_count, columns, label_in, read_rows, read_text
+from dalr_bench_plugins.senteval.pairs import SICK_FILES
 from dalr_bench_plugins.senteval.recipe import Rows
 
 
@@ -47,11 +48,6 @@ BINARY: Mapping[str, tuple[str, str, int, int]] = {
 _ENDS = {"SUBJ": ("objective", "subjective")}
 _TREC = {"ABBR": 0, "DESC": 1, "ENTY": 2, "HUM": 3, "LOC": 4, "NUM": 5}
 _SICK = {"CONTRADICTION": 0, "NEUTRAL": 1, "ENTAILMENT": 2}
-_SICK_FILES = {
-    "train": ("SICK_train.txt", 4500),
-    "dev": ("SICK_trial.txt", 500),
-    "test": ("SICK_test_annotated.txt", 4927),
-}
 _SST_SIZES = {"binary": {"train": 67349, "dev": 872, "test": 1821}, "fine": {"train": 8544, "dev": 1101, "test": 2210}}
 PROBING: Mapping[str, str] = {
     "Length": "sentence_length",
@@ -146,7 +142,7 @@ def load_sick_entailment(tree: Path, official: bool = True) -> ClassSet | None:
     if not folder.is_dir():
         return None
     splits: dict[str, Labelled] = {}
-    for split, (name, size) in _SICK_FILES.items():
+    for split, (name, size) in SICK_FILES.items():
         path = folder / name
         items: list[_Item] = []
         for number, line in enumerate(read_rows(path)[1:], 2):
