@@ -13,8 +13,8 @@ class Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
 
 
-# How a step is carried out, not what it computes: these keys count for no run's identity (docs/several-gpus.md).
-EXECUTION = frozenset({"micro_batch", "gradient_checkpointing"})
+# How a step is carried out (docs/several-gpus.md) or looked at, not what it computes: these count for no run's identity.
+EXECUTION = frozenset({"micro_batch", "gradient_checkpointing", "account_every", "gradients_every"})
 
 
 class TrainOptions(Closed):
@@ -22,6 +22,8 @@ class TrainOptions(Closed):
 
     `micro_batch`: sentences encoded at a time; losses still see the whole batch (`train.gradcache`).
     `gradient_checkpointing`: the encoder's layers are computed again in the backward pass instead of kept.
+    `account_every`: each n-th step of a stream is timed part by part (0: none). `gradients_every`: each n-th step the
+    gradient of every loss term on the student is measured alone (0: never). Neither changes a weight.
     """
 
     steps: Annotated[int, Field(ge=0)] | None = None
@@ -46,6 +48,8 @@ class TrainOptions(Closed):
     log_every: Annotated[int, Field(ge=1)] = 10
     micro_batch: Annotated[int, Field(ge=1)] | None = None
     gradient_checkpointing: bool = False
+    account_every: Annotated[int, Field(ge=0)] = 10
+    gradients_every: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -63,6 +67,8 @@ class TrainOptions(Closed):
             raise ValueError("`mix: every` needs `every: k` (a paired batch each k steps)")
         if self.mix == "ratio" and self.ratio is None:
             raise ValueError("`mix: ratio` needs `ratio` (the share of steps on the second stream)")
+        if self.gradients_every and self.micro_batch is not None:
+            raise ValueError("`gradients_every` needs the graph of the whole batch: leave out `micro_batch`")
         return self
 
 

@@ -62,6 +62,7 @@ class Job:
     def run(self) -> Record:
         """The whole run; returns its record. Training that ended before an interrupt is not done again, nor is scoring by task."""
         config = self._config()
+        self.workshop.stages.clear()
         _tell(self.workshop, "run_started", run_id=self.folder.name, config=config)
         self._stage("prepare")
         summary = progress.read_trained(self.folder, weights.digest_if_there(self.folder))
@@ -69,7 +70,9 @@ class Job:
         summary = summary or progress.read_trained(self.folder, weights.digest(self.folder)) or {}
         self.seconds |= summary.pop("seconds", {})
         self._stage("score")
-        outcome, subject = self._score(config, built, summary["weights"])
+        with self.workshop.stages.part("score"):
+            outcome, subject = self._score(config, built, summary["weights"])
+        summary["costs"] = {**summary.get("costs", {}), **self.workshop.stages.costs()}
         self.seconds["total"] = sum(self.seconds.values())
         extra = {**summary, "subject": subject, "missing": list(outcome.missing)}
         progress.clear(self.folder)
@@ -78,12 +81,15 @@ class Job:
     def _train(self, config: Mapping[str, Any]) -> Built:
         """Prepare and train; leaves the weights and `trained.json`."""
         started = time.perf_counter()
-        built = self.workshop.build(config, self._opener(config), self._preparing)
-        engine = self._engine(config, built)
+        stages = self.workshop.stages
+        with stages.part("prepare"):
+            built = self.workshop.build(config, self._opener(config), self._preparing)
+            engine = self._engine(config, built)
         prepared = time.perf_counter() - started
         self._stage("train")
-        with StepLog(self.folder) as log:
+        with StepLog(self.folder) as log, stages.part("train"):
             trained = engine.train(self._watch(config, built, log))
+        stages.peak("train", trained.peak_bytes)
         self._save(built)
         summary = {
             "steps": trained.steps,
@@ -91,7 +97,8 @@ class Job:
             "dev_curve": trained.dev_curve,
             **{name: config["train"][name] for name in sorted(EXECUTION)},
             "weights": weights.digest(self.folder),
-            "bytes": {"peak": trained.peak_bytes or _peak_memory()},
+            "bytes": {"peak": stages.highest or _peak_memory()},
+            "costs": {**stages.costs(), **stages.with_joules(trained.costs, "train")},
             "seconds": {"prepare": prepared, **trained.seconds},
         }
         progress.write_trained(self.folder, summary)
@@ -137,7 +144,7 @@ class Job:
         evaluator = self.workshop.evaluator(config["train"]["dev"])
 
         def dev(number: int) -> float:
-            with forked_rng():
+            with forked_rng(), self.workshop.stages.part("dev"):
                 scores = evaluator.evaluate(self._subject(config, built)).scores
             main = _dev_score(scores, name)
             self.report({"event": "dev", "run_id": self.folder.name, "step": number, "value": main.value})

@@ -21,6 +21,7 @@ from dalr_bench.protocols import OpenRun, StoredTeacher
 from dalr_bench.train.engine import Stream
 from dalr_bench.train.objective import Objective, Term
 from dalr_bench.train.seed import seed_torch
+from dalr_bench.train.stages import Stages
 from dalr_bench.types import Corpus, Dims, Part, Side
 
 Config = Mapping[str, Any]
@@ -41,6 +42,10 @@ class Workshop:
     _corpora: dict[str, Corpus] = field(default_factory=dict)
     _pixels: dict[tuple[str, int], torch.Tensor] = field(default_factory=dict)
     _stores: dict[tuple[str, str, Side], FeatureStore] = field(default_factory=dict)
+    stages: Stages = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stages = Stages(self.device)
 
     # -------------------------------------------------------------- data
     def corpora(self, config: Config) -> dict[str, Corpus]:
@@ -163,7 +168,8 @@ class Workshop:
                 raise SuiteError(f"teacher '{entry['name']}' has no {side} side (it gives no encode_{side})")
             fingerprint = getattr(teacher, "fingerprint", None) or who
             ask = Ask(side, f"{entry['name']}|{fingerprint}", encode, whole)
-            self._stores[key] = feature_store(ask, corpus, progress)
+            with self.stages.part("teachers"):
+                self._stores[key] = feature_store(ask, corpus, progress)
         return self._stores[key]
 
     def _is_run(self, entry: Mapping[str, Any]) -> bool:

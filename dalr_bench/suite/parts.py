@@ -42,8 +42,12 @@ class PartOf:
 
     @cached_property
     def text(self) -> str:
-        """The config as one text: equal texts are equal parts."""
-        return canonical(self.config)
+        """What the config asks for as one text: equal texts compute the same."""
+        return canonical(self._deciding)
+
+    @property
+    def _deciding(self) -> dict[str, Any]:
+        return {key: value for key, value in self.config.items() if key not in self.uncounted}
 
     @property
     def counted(self) -> dict[str, Any]:
@@ -57,8 +61,7 @@ class PartOf:
         data = {option: _by_content(value) for option, value in self.paths.items()}
         options = {**self.config.get("options", {}), **data, **runs}
         origin = {} if self.component is None else {"from": f"{self.component.distribution} {self.component.version}"}
-        kept = {key: value for key, value in self.config.items() if key not in self.uncounted}
-        return {**kept, "options": options, **origin}
+        return {**self._deciding, "options": options, **origin}
 
     @cached_property
     def digest(self) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import torch
@@ -17,8 +18,10 @@ from dalr_bench.data.teachers import TeacherBank
 from dalr_bench.data.tokens import DeviceTokens
 from dalr_bench.errors import TrainingError
 from dalr_bench.train import gradcache
+from dalr_bench.train.account import Cost
 from dalr_bench.train.device import autocast, resolve_precision
-from dalr_bench.train.objective import Objective, check_encoding
+from dalr_bench.train.looks import Looks, looks
+from dalr_bench.train.objective import Objective, check_encoding, tensors
 from dalr_bench.train.optim import optimizer, set_rate
 from dalr_bench.train.recompute import recomputing
 from dalr_bench.train.seed import derive, seed_torch
@@ -53,6 +56,7 @@ class Trained:
     dev_curve: list[dict[str, float]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     peak_bytes: int = 0
+    costs: dict[str, Cost] = field(default_factory=dict)
 
 
 @dataclass
@@ -66,6 +70,10 @@ class Engine:
     options: TrainOptions
     seed: int
     device: torch.device
+    looks: Looks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.looks = looks(self.options)
 
     def train(self, watch: Watch) -> Trained:
         """Run all steps and leave the kept weights in the student. Raises TrainingError for a loss that is not finite."""
@@ -83,12 +91,15 @@ class Engine:
         log = StepLog(watch, steps)
         keeper = Keeper(self.student, self.objective)
         for step in range(steps):
-            rate = self.options.lr * set_rate(adam, step, steps, self.options)
-            loss, terms = self.backward(step)
-            norm = nn.utils.clip_grad_norm_(weights, self.options.clip or float("inf"), foreach=True)
-            adam.step()
-            adam.zero_grad(set_to_none=True)
-            log.add(step, {"loss": loss.detach(), **terms, "grad_norm": norm.detach()}, rate)
+            with self.looks.step(step, self.schedule.at(step)[0], self.device):
+                rate = self.options.lr * set_rate(adam, step, steps, self.options)
+                loss, terms = self.backward(step)
+                self.looks.account.backward_ended()
+                norm = nn.utils.clip_grad_norm_(weights, self.options.clip or float("inf"), foreach=True)
+                adam.step()
+                adam.zero_grad(set_to_none=True)
+                self.looks.lap("optimizer")
+            log.add(step, {"loss": loss.detach(), **terms, "grad_norm": norm.detach()}, rate, self.looks.pulls)
             last = step + 1 == steps
             if (step + 1) % self.options.log_every == 0 or last:
                 log.flush()
@@ -101,6 +112,8 @@ class Engine:
             result.best_step = steps
         result.seconds["train"] = time.perf_counter() - started - result.seconds.get("dev", 0.0)
         result.peak_bytes = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else 0
+        result.peak_bytes = max(result.peak_bytes, self.looks.account.highest)
+        result.costs = self.looks.account.costs()
         return result
 
     def backward(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -109,6 +122,7 @@ class Engine:
         if size is not None and size < len(self.schedule.at(step)[1]):
             return gradcache.backward(self, step, size)
         loss, terms = self.forward(step)
+        self.looks.pull(step, self.student, self.device)
         torch.autograd.backward(loss)
         return loss, terms
 
@@ -128,8 +142,9 @@ class Engine:
     def losses(self, step: int, batch: Batch, encoding: Encoding) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of a batch that is encoded."""
         check_encoding(encoding, len(batch.rows_N))
+        self.looks.lap("student", *tensors(encoding))
         generator = torch.Generator().manual_seed(derive(self.seed, "losses", step))
-        total, terms = self.objective(LossInputs(batch, encoding, batch.teachers, {}, step, generator))
+        total, terms = self.objective(LossInputs(batch, encoding, batch.teachers, {}, step, generator), self.looks.lap)
         return total, terms
 
     def encode(self, batch: Batch) -> Encoding:
@@ -165,7 +180,9 @@ class Engine:
         pixels = None if stream.pixels is None or images_N is None else stream.pixels[images_N]
         teachers = stream.teachers.gather(rows_N, images_N)
         columns = [column.batch(rows, rows_N) for column in stream.columns]
-        return Batch(name, rows_N, stream.tokens.batch(rows, rows_N), images_N, teachers, pixels, columns)
+        found = Batch(name, rows_N, stream.tokens.batch(rows, rows_N), images_N, teachers, pixels, columns)
+        self.looks.lap("batch")
+        return found
 
     def _check(self, step: int, dev: Callable[[int], float], keeper: Keeper, result: Trained) -> None:
         started = time.perf_counter()
@@ -178,27 +195,35 @@ class Engine:
 
 @dataclass
 class StepLog:
-    """Values stay on the device until they are logged; one transfer for all of them, and NaN is found there and named."""
+    """Values stay on the device until they are logged; one transfer for all of them, and NaN is found there and named.
+
+    `seen` beside a step's values is what looked on found: left out where it is not a number, never refused.
+    """
 
     watch: Watch
     steps: int
-    _kept: list[tuple[int, dict[str, Tensor], float]] = field(default_factory=list)
+    _kept: list[tuple[int, dict[str, Tensor], float, dict[str, Tensor]]] = field(default_factory=list)
 
-    def add(self, step: int, values: dict[str, Tensor], rate: float) -> None:
-        self._kept.append((step, values, rate))
+    def add(self, step: int, values: dict[str, Tensor], rate: float, seen: dict[str, Tensor] | None = None) -> None:
+        self._kept.append((step, values, rate, seen or {}))
 
     def flush(self) -> None:
         """Hand every kept step to the watcher. Raises TrainingError naming the first step and its terms that are not finite."""
         if not self._kept:
             return
         flat = torch.stack(
-            [value.float().reshape(()) for _, values, _ in self._kept for value in values.values()]
+            [
+                value.float().reshape(())
+                for _, values, _, seen in self._kept
+                for value in (*values.values(), *seen.values())
+            ]
         ).tolist()
         numbers = iter(flat)
-        for step, values, rate in self._kept:
+        for step, values, rate, seen in self._kept:
             row = {name: next(numbers) for name in values}
+            found = {name: value for name in seen if isfinite(value := next(numbers))}
             self._refuse_nan(step, row)
-            self.watch.step(step + 1, self.steps, {**row, "rate": rate})
+            self.watch.step(step + 1, self.steps, {**row, **found, "rate": rate})
         self._kept.clear()
 
     @staticmethod

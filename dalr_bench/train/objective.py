@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +25,13 @@ class Term:
 
     def active(self, stream: str) -> bool:
         return self.on is None or stream in self.on
+
+
+Lap = Callable[..., None]
+
+
+def _untold(part: str, *outputs: Tensor) -> None:
+    """Nobody looks."""
 
 
 class Objective(nn.Module):
@@ -56,17 +63,24 @@ class Objective(nn.Module):
     def spaces(self) -> dict[str, SpaceProvider]:
         return {term.label: term.loss for term in self.terms if isinstance(term.loss, SpaceProvider)}
 
-    def forward(self, inputs: LossInputs) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted sum, and every term detached: `label` is the unweighted value, `label.part` what it reports inside."""
+    def forward(self, inputs: LossInputs, lap: Lap = _untold) -> tuple[Tensor, dict[str, Tensor]]:
+        """The weighted sum, and every term detached: `label` is the unweighted value, `label.part` what it reports inside.
+
+        `lap` is told when the joint spaces (`spaces`) and each weighted term (`losses.LABEL`) are there.
+        """
         active = [term for term in self.terms if term.active(inputs.batch.stream) and term.weight != 0]
         if not active:
             raise TrainingError(f"no loss term is active on stream '{inputs.batch.stream}'")
         inputs = self._with_spaces(inputs, active)
+        if inputs.spaces:
+            lap("spaces", *(side for space in inputs.spaces.values() for side in (space.text_NVE, space.image_NE)))
         total = inputs.encoding.projected_NVD.new_zeros((), dtype=torch.float32)
         logged: dict[str, Tensor] = {}
         for term in active:
             output = term.loss(inputs)
-            total = total + term.weight * output.loss
+            weighted = term.weight * output.loss
+            lap(f"losses.{term.label}", weighted)
+            total = total + weighted
             logged[term.label] = output.loss.detach()
             logged |= {f"{term.label}.{name}": value.detach() for name, value in output.terms.items()}
         return total, logged
@@ -92,3 +106,9 @@ def check_encoding(encoding: Encoding, rows: int) -> None:
         raise TrainingError(
             f"the backbone gave pooled rows of shape {tuple(encoding.pooled_NVD.shape)} for {rows} sentences; expected [N, V, D]"
         )
+
+
+def tensors(encoding: Encoding) -> list[Tensor]:
+    """All that losses may look at of an encoding."""
+    found = (encoding.pooled_NVD, encoding.projected_NVD, encoding.states_NVLD)
+    return [each for each in found if each is not None]

@@ -43,7 +43,7 @@ def records(results: Path) -> dict[str, dict[str, Any]]:
 
 def outcome(record: dict[str, Any]) -> dict[str, Any]:
     """What must be equal on one machine: all but time, place and memory."""
-    return {key: value for key, value in record.items() if key not in ("seconds", "environment", "bytes")}
+    return {key: value for key, value in record.items() if key not in ("seconds", "environment", "bytes", "costs")}
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dalr_bench.errors import SuiteError
 from dalr_bench.plugin.registry import Catalogue
 from dalr_bench.suite import Plan, expand, fingerprint, load
 from dalr_bench.types import DataPath
@@ -140,8 +141,15 @@ def test_the_fixture_uses_the_public_marker(catalogue: Catalogue) -> None:
     assert set(catalogue.components["source", "lines"].markers) == {"path"}
 
 
-@pytest.mark.parametrize("setting", ["micro_batch: 3", "gradient_checkpointing: true"])
-def test_how_a_step_is_carried_out_does_not_count(base: str, plan_of: PlanOf, setting: str) -> None:
+@pytest.mark.parametrize(
+    "setting", ["micro_batch: 3", "gradient_checkpointing: true", "account_every: 0", "gradients_every: 5"]
+)
+def test_how_a_step_is_carried_out_or_looked_at_does_not_count(base: str, plan_of: PlanOf, setting: str) -> None:
     other = base.replace("steps: 5", f"steps: 5, {setting}")
     assert other != base
     assert identity(plan_of(other)) == identity(plan_of(base))
+
+
+def test_a_variant_that_is_only_looked_at_in_another_way_is_a_slip(base: str, plan_of: PlanOf) -> None:
+    with pytest.raises(SuiteError, match="this diff changes nothing"):
+        plan_of(base + "ablate: {a: {train.gradients_every: 7}}\n")

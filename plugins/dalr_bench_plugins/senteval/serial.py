@@ -54,7 +54,7 @@ class _Alone:
             places = order[first : first + self.recipe.batch]
             loss = torch.nn.functional.cross_entropy(self._logits(x[places]), y[places])
             self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            loss.backward()
             self.optimiser.step()
 
     def _logits(self, x: torch.Tensor) -> torch.Tensor:
