@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,13 @@ from dalr_bench.record.store import begin, finish
 from dalr_bench.record.summary import Place, Summary
 from dalr_bench.types import Score
 
-CONFIG = {"schema": 1, "needs": [{"variant": "teacher", "seed": 0, "run_id": "teacher-one-0"}]}
+CONFIG = {
+    "schema": 1,
+    "losses": {"rank": {"name": "rank", "options": {"tau": 0.25}}},
+    "train": {"steps": 4},
+    "evaluate": [{"name": "e", "options": {"limit": None}}],
+    "needs": [{"variant": "teacher", "seed": 0, "run_id": "teacher-one-0"}],
+}
 
 
 def write_trained(folder: Path) -> Path:
@@ -29,7 +36,14 @@ def write_trained(folder: Path) -> Path:
                 log.write(step, {"loss": 3.0 - step / 2, "margin": 1.0 / step, "rate": 1e-3, "seconds": step / 10})
         finish(folder / run, replace(record, extra=extra, environment=environment))
     write_summary(folder, summary())
+    write_origins(folder, list(records()))
     return folder
+
+
+def write_origins(folder: Path, runs: Sequence[str]) -> None:
+    """Beside `suite.json`, as `run` leaves it."""
+    where = {"losses.rank.tau": "pets.yaml:14:9", "train.steps": "--set", "evaluate.0.limit": "default"}
+    (folder / "origins.json").write_text(json.dumps({"runs": dict.fromkeys(runs, 0), "origins": [where]}))
 
 
 def write_hostile(folder: Path, name: str) -> Path:
@@ -54,6 +68,7 @@ def write_hostile(folder: Path, name: str) -> Path:
     (folder / "base-0" / "odd & <b>.txt").write_text(name)
     layout = Summary(name, name, ("baseline", name), axes={name: (name,)}, cells=cells)
     write_summary(folder, layout)
+    (folder / "origins.json").write_text(json.dumps({"runs": {"base-0": 0}, "origins": [{name: name}]}))
     return folder
 
 

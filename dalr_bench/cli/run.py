@@ -162,10 +162,12 @@ def prepare(plan: Plan, whole: Plan, folder: Path) -> list[Run]:
     """Write the suite's summary and the config of every run that is not done; return those runs."""
     from dalr_bench.record.files import write_json, write_text
     from dalr_bench.record.store import read_record
+    from dalr_bench.suite import origins
     from dalr_bench.suite.tree import plain
     from dalr_bench.suite.written import written
 
     write_json(folder / "suite.json", whole.to_json())
+    write_json(folder / "origins.json", origins(whole))
     heading = f"As it was run last, all in one: {whole.suite.file}"
     write_text(folder / "suite.yaml", written(plain(whole.suite.tree), heading))
     todo = []

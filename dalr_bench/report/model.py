@@ -17,7 +17,8 @@ class Run:
     """One run of the suite and all that its folder holds; `groups` are the groups of table rows it is a seed of.
 
     `state` is a run folder's (done, failed, missing, ...), `role` says what the suite wants of it: a row, a floor, a
-    support of others, or nothing any more ("stray"). `steps` are the lines of its log, `files` names in its folder.
+    support of others, or nothing any more ("stray"). `steps` are the lines of its log, `files` names in its folder,
+    `origins` say where each value of its config was written.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Run:
     config: Mapping[str, Any] | None = None
     steps: Sequence[Mapping[str, Any]] = ()
     files: Sequence[str] = ()
+    origins: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,23 @@ def _blobs(report: Report, figures: Sequence[Figure]) -> dict[str, Any]:
         "themes": THEMES,
         "figures": specs,
         "configs": {run.id: run.config for run in report.runs if run.config is not None},
+        "origins": _origins(report.runs),
         **{f"data-{name}": {"fields": list(d.fields), "rows": [list(r) for r in d.rows]} for name, d in data.items()},
     }
+
+
+def _origins(runs: Sequence[Run]) -> dict[str, Any]:
+    """Seeds of one cell share theirs, so each answer stands once."""
+    sets: list[Mapping[str, str]] = []
+    places: dict[int, int] = {}
+    of = {}
+    for run in runs:
+        if run.origins is not None:
+            if id(run.origins) not in places:
+                places[id(run.origins)] = len(sets)
+                sets.append(run.origins)
+            of[run.id] = places[id(run.origins)]
+    return {"of": of, "sets": sets}
 
 
 def _section(section: Section) -> dict[str, Any]:
@@ -144,6 +159,7 @@ def _run(run: Run, root: str) -> dict[str, Any]:
         else [],
         "files": [{"name": name, "href": f"{place}/{quote(name, safe='/')}"} for name in run.files],
         "config": run.config is not None,
+        "origins": run.config is not None and run.origins is not None,
     }
 
 

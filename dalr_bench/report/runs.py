@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dalr_bench.errors import DataError
+from dalr_bench.record.files import load_json
 from dalr_bench.record.record import Record
 from dalr_bench.record.results import Results
 from dalr_bench.record.steps import read_steps
@@ -24,6 +26,8 @@ def read_runs(results: Results) -> list[Run]:
     for cell in results.summary.cells:
         places.setdefault(cell.run_id, []).append(cell)
     known = [_run(results, run_id, cells) for run_id, cells in places.items()]
+    where = _origins(results.folder)
+    known = [replace(run, origins=where.get(run.id)) for run in known]
     strays = [record for run_id, record in results.records.items() if run_id not in places]
     return known + [_stray(results, record) for record in strays]
 
@@ -59,6 +63,16 @@ def _config(folder: Path) -> dict[str, Any] | None:
         return read_config(folder)
     except DataError:
         return None
+
+
+def _origins(folder: Path) -> dict[str, Mapping[str, str]]:
+    """Run id → where its values were written, from what `run` left beside `suite.json`; nothing where it cannot be read."""
+    try:
+        document = load_json(folder / "origins.json")
+        sets = [{str(path): str(origin) for path, origin in each.items()} for each in document["origins"]]
+        return {str(run): sets[number] for run, number in document["runs"].items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {}
 
 
 def _files(folder: Path) -> tuple[str, ...]:

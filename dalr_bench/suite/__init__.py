@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 # The functions shadow the modules they live in: whoever wants the module imports from it.
-from dalr_bench.suite.explain import Explanation, explain
+from dalr_bench.suite.explain import Explanation, explain, origins
 from dalr_bench.suite.fingerprint import fingerprint
 from dalr_bench.suite.load import Suite, load
 from dalr_bench.suite.plan import Place, Plan
@@ -17,7 +17,7 @@ from dalr_bench.suite.plan import Place, Plan
 if TYPE_CHECKING:
     from dalr_bench.plugin.registry import Catalogue
 
-__all__ = ["Explanation", "Place", "Plan", "Suite", "expand", "explain", "fingerprint", "load"]
+__all__ = ["Explanation", "Place", "Plan", "Suite", "expand", "explain", "fingerprint", "load", "origins"]
 
 
 def expand(suite: Suite, catalogue: Catalogue, only: Sequence[str] = (), seeds: Sequence[int] = ()) -> Plan:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dalr_bench.suite.cell import Cell, Entry
     from dalr_bench.suite.document import Document
     from dalr_bench.suite.grid import Grid
+    from dalr_bench.suite.plan import Plan
 
 DEFAULT = "default"
 
@@ -97,6 +98,20 @@ def explain(
         needs={f"{need['variant']} (seed {need['seed']})": need["run_id"] for need in run.config["needs"]},
         config=run.config,
     )
+
+
+def origins(plan: Plan) -> dict[str, Any]:
+    """Where each run's values were written, as `origins.json` holds it: {"runs": {run id: number}, "origins": [{path:
+    FILE:LINE:COLUMN, default or --set}]}. Runs that differ by their seed alone share one."""
+    numbers: dict[int, int] = {}
+    found: list[dict[str, str]] = []
+    runs = {}
+    for run, entries in plan.entries.items():
+        if id(entries) not in numbers:
+            numbers[id(entries)] = len(found)
+            found.append({line.path: line.origin for entry in entries for line in _entry(entry)})
+        runs[run] = numbers[id(entries)]
+    return {"runs": runs, "origins": found}
 
 
 def _combination(document: Document, axes: Mapping[str, str]) -> Combination:

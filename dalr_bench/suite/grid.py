@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dalr_bench.errors import DataError, nearest
 from dalr_bench.plugin.registry import Catalogue
 from dalr_bench.suite.axes import labels
-from dalr_bench.suite.cell import Cell, CellReader
+from dalr_bench.suite.cell import Cell, CellReader, Entry
 from dalr_bench.suite.contributions import Contribution, contributions
 from dalr_bench.suite.document import Document, check_rules, read_document
 from dalr_bench.suite.faults import Faults
@@ -114,6 +114,7 @@ class Grid:
     def plan(self, chosen: Sequence[Key]) -> Plan:
         """The plan of these cells. Nothing may be at fault any more."""
         runs: dict[str, Run] = {}
+        self._entries: dict[str, tuple[Entry, ...]] = {}
         for key in chosen:
             self._add(key, runs)
         seen: set[str] = set()
@@ -133,6 +134,7 @@ class Grid:
             seeds=tuple(self.document.seeds),
             identities={run.id: identity for identity, run in runs.items()},
             contributions=self._contributions(),
+            entries=self._entries,
         )
 
     def _contributions(self) -> tuple[Contribution, ...]:
@@ -156,18 +158,20 @@ class Grid:
             for need, wanted in self.needs.of(named)
         ]
         axes = labels(combination)
+        cell = self.trees.cell(name, combination)
         config = {
             "schema": SCHEMA,
             "suite": self.suite.name,
             "variant": name,
             "axes": axes,
             "seed": seed,
-            **self.trees.cell(name, combination).config,
+            **cell.config,
             "needs": needed,
         }
         ids = tuple(dict.fromkeys(str(item["run_id"]) for item in needed))
         called = run_id(name, self._telling(named), seed, identity)
         runs[identity] = Run(called, self.suite.name, name, axes, seed, config, ids)
+        self._entries[called] = cell.entries
         return runs[identity]
 
     def _telling(self, key: Key) -> dict[str, str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from dalr_bench.suite.contributions import Contribution
 from dalr_bench.suite.load import Suite
 from dalr_bench.types import Run
+
+if TYPE_CHECKING:
+    from dalr_bench.suite.cell import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Plan:
-    """`runs` with those they need before them; `cells` in the order of the suite (variants, then axes, then seeds)."""
+    """`runs` with those they need before them; `cells` in the order of the suite (variants, then axes, then seeds);
+    `entries`: the parts of each run as they are written."""
 
     suite: Suite
     runs: tuple[Run, ...]
@@ -40,6 +44,7 @@ class Plan:
     seeds: tuple[int, ...]
     identities: Mapping[str, str]
     contributions: tuple[Contribution, ...] = ()
+    entries: Mapping[str, Sequence[Entry]] = field(default_factory=dict, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """The document of `results/<suite>/suite.json`: what a table needs to know of the suite."""

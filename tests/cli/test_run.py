@@ -87,6 +87,16 @@ def test_every_cell_has_its_record_and_the_folder_its_files(done: Path) -> None:
     assert steps[0]["loss"] == pytest.approx(weighted, rel=1e-5)
 
 
+def test_where_values_were_written_lies_beside_the_summary(done: Path) -> None:
+    document = json.loads((done / "tiny" / "origins.json").read_text())
+    assert set(document["runs"]) == set(records(done))
+    run = next(name for name in document["runs"] if name.startswith("ranked"))
+    told = document["origins"][document["runs"][run]]
+    line = next(n for n, text in enumerate(TINY.read_text().splitlines(), 1) if "losses.listmle" in text)
+    assert told["losses.listmle.weight"].startswith(f"{TINY}:{line}:")
+    assert told["train.weight_decay"] == "default"
+
+
 def test_the_grid_is_a_graph(done: Path) -> None:
     found = records(done)
     teacher = next(name for name, record in found.items() if record["variant"] == "text teacher")

@@ -216,12 +216,20 @@ def test_what_is_opened_is_filled_in(opened: Any, file: Path) -> None:
     page = opened(file)
     run = page.locator("details.run", has_text="baseline-one-0").first
     run.locator("summary").click()
+    run.locator(".set-by tbody").wait_for()
     assert '"needs"' in run.locator("pre").text_content()
+    lines = run.locator(".set-by tbody tr")
+    assert [lines.nth(k).inner_text().split("\t") for k in range(lines.count())] == [
+        ["losses.rank.tau", "0.25", "pets.yaml:14:9"],
+        ["train.steps", "4", "--set"],
+        ["evaluate.0.limit", "null", "default"],
+    ]
     page.get_by_label("Filter runs").fill("failed")
-    assert page.locator("#all-runs tbody tr:visible").count() == 1
-    assert "the loss is NaN" in page.locator("#all-runs tbody tr:visible").text_content()
+    assert page.locator("#all-runs > tbody > tr:visible").count() == 1
+    assert "the loss is NaN" in page.locator("#all-runs > tbody > tr:visible").text_content()
     details = page.locator('details.numbers[data-figure="effects"]')
     details.locator("summary").click()
+    details.locator("tbody").wait_for()
     assert details.locator("tbody tr").count() == 14
     assert details.locator("th[scope=col]").first.text_content() == "variant"
 
@@ -259,7 +267,7 @@ def test_two_hundred_runs_open_in_two_seconds(opened: Any, tmp_path: Path) -> No
     for _ in range(3):
         page = opened(out)
         times.append(page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd"))
-    assert page.locator("#all-runs tbody tr").count() == 200
+    assert page.locator("#all-runs > tbody > tr").count() == 200
     assert min(times) < 2000, times
     page.locator("#canvas-training").scroll_into_view_if_needed()
     page.wait_for_selector("#canvas-training.drawn svg.marks", timeout=15_000)

@@ -143,6 +143,9 @@ def test_scripts_find_what_they_read(page: Page) -> None:
         assert figure["spec"]["description"]
         assert "data" not in figure["spec"] or "url" not in figure["spec"]["data"]
     assert page.blob("configs")["baseline-one-0"]["needs"][0]["variant"] == "teacher"
+    told = page.blob("origins")
+    assert told["sets"][told["of"]["baseline-one-0"]]["losses.rank.tau"] == "pets.yaml:14:9"
+    assert len(told["sets"]) == 1
     assert set(page.blob("themes")) == {"light", "dark"}
 
 
@@ -157,6 +160,7 @@ def test_words_of_strangers_stay_words(tmp_path: Path, page: Page, name: str) ->
     assert {tag for tag, _ in hostile.found} <= {tag for tag, _ in page.found} | {"li", "ol"}
     assert not [given for _, given in hostile.found if any(attribute.startswith("on") for attribute in given)]
     assert hostile.blob("configs")["base-0"][name] == name
+    assert hostile.blob("origins")["sets"] == [{name: name}]
     assert "49" not in hostile.of("tbody")[0].get("data-group", "")
     assert [link["href"] for link in hostile.of("a") if "odd" in link["href"]] == ["h/base-0/odd%20%26%20%3Cb%3E.txt"]
 

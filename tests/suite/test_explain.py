@@ -10,7 +10,7 @@ import pytest
 
 from dalr_bench import SuiteError
 from dalr_bench.plugin.registry import Catalogue
-from dalr_bench.suite import expand, explain, load
+from dalr_bench.suite import expand, explain, load, origins
 
 TEXT = """\
 extends: base.yaml
@@ -63,6 +63,23 @@ def test_every_value_of_the_config_has_one_line(base: str, write: Callable[..., 
         flat |= {f"{path}.{key}": value for key, value in {**part, **part["options"]}.items() if key != "options"}
     flat |= {f"train.{key}": value for key, value in config["train"].items() if key != "dev"}
     assert told == flat
+
+
+def test_the_document_of_origins_says_what_explain_says(
+    base: str, write: Callable[..., Path], catalogue: Catalogue
+) -> None:
+    write(base, "base.yaml")
+    suite = load(write(TEXT), ["train.batch=8"])
+    plan = expand(suite, catalogue)
+    document = json.loads(json.dumps(origins(plan)))
+    assert list(document["runs"]) == [run.id for run in plan.runs]
+    assert len(document["origins"]) < len(plan.runs) == 6
+    for run in plan.runs:
+        found = explain(suite, catalogue, run.variant, run.seed, run.axes)
+        told = {
+            line.path: line.origin for line in found.lines if line.path not in ("suite", "seed", "axes.losses.r.tau")
+        }
+        assert document["origins"][document["runs"][run.id]] == told
 
 
 @pytest.mark.parametrize(

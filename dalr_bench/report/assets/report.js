@@ -61,7 +61,7 @@
     for (const [body, its] of first) all("tr.group", body).forEach((row) => { row.hidden = its.every((each) => each.hidden); });
   });
   byId("filter-runs").addEventListener("input", (event) => {
-    filter(event.target, all("#all-runs tbody tr"), (row) => row.dataset.text, byId("found-runs"));
+    filter(event.target, all("#all-runs > tbody > tr"), (row) => row.dataset.text, byId("found-runs"));
   });
   const toggle = (id, name) => byId(id)?.addEventListener("change", (event) => table.classList.toggle(name, !event.target.checked));
   toggle("show-std", "hide-std");
@@ -172,9 +172,40 @@
     }
     place.append(made);
   }));
+  // `losses.rank.tau` is an option of the part at `losses.rank`; a label may itself hold dots.
+  const valueAt = (node, path) => {
+    if (path === "") return node;
+    if (node === null || typeof node !== "object") return undefined;
+    for (const inner of [node, node.options ?? {}]) {
+      for (const key of Object.keys(inner)) {
+        if (path !== key && !path.startsWith(`${key}.`)) continue;
+        const found = valueAt(inner[key], path.slice(key.length + 1));
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  };
+  const setBy = (config, origins) => {
+    const made = make("table", "", { className: "origins" });
+    made.append(make("caption", "Where each value was written: file, line and column, --set, or the component’s default."), make("thead"), make("tbody"));
+    const head = make("tr");
+    head.append(...["value", "is", "written"].map((each) => make("th", each, { scope: "col" })));
+    made.tHead.append(head);
+    for (const [path, origin] of Object.entries(origins)) {
+      const line = make("tr");
+      line.append(make("th", path, { scope: "row" }), make("td", JSON.stringify(valueAt(config, path)) ?? "", { className: "text" }), make("td", origin, { className: "text" }));
+      made.tBodies[0].append(line);
+    }
+    return made;
+  };
   all("details.run").forEach((details) => details.addEventListener("toggle", () => {
     const place = details.querySelector("pre");
-    if (details.open && place && !place.firstChild) place.textContent = JSON.stringify(blob("configs")[details.dataset.run], null, 2);
+    if (!details.open || !place || place.firstChild) return;
+    const config = blob("configs")[details.dataset.run];
+    place.textContent = JSON.stringify(config, null, 2);
+    const { of, sets } = blob("origins");
+    const origins = sets[of[details.dataset.run]];
+    if (origins) details.querySelector(".set-by").append(setBy(config, origins));
   }));
   const open = () => {
     const id = decodeURIComponent(location.hash.slice(1));
