@@ -115,10 +115,14 @@ class Corpus:
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Token ids on the device, right-padded; `mask_NL` is 1 on real tokens."""
+    """Token ids on the device, right-padded; `mask_NL` is 1 on real tokens.
+
+    `lengths_N` are the numbers of real tokens on the host, where they are known: what to pack by without asking a device.
+    """
 
     ids_NL: Tensor
     mask_NL: Tensor
+    lengths_N: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
 
 
 @dataclass(frozen=True)

@@ -76,11 +76,12 @@ class DeviceTokens:
 
     def batch(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]], rows_N: torch.Tensor) -> TokenBatch:
         """Right-padded ids and mask, both [N, L]; L is the longest of the batch. `rows_N` are the same rows on the device."""
-        width = int(self.lengths[rows].max())
+        lengths_N = self.lengths[rows]
+        width = int(lengths_N.max())
         start_N = self._offsets[rows_N]
         length_N = self._offsets[rows_N + 1] - start_N
         position_L = torch.arange(width, device=self._ids.device)
         mask_NL = position_L < length_N[:, None]
         index_NL = (start_N[:, None] + position_L).clamp_(max=len(self._ids) - 1)
         ids_NL = torch.where(mask_NL, self._ids[index_NL].long(), self._pad)
-        return TokenBatch(ids_NL, mask_NL.long())
+        return TokenBatch(ids_NL, mask_NL.long(), lengths_N)

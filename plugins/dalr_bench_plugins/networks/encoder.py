@@ -14,8 +14,11 @@ from dalr_bench import Encoding, SuiteError, TokenBatch
 from dalr_bench_plugins.networks.heads import BatchNormProjector
 from dalr_bench_plugins.networks.pooling import Pooling, needs_all_layers, pool
 from dalr_bench_plugins.networks.sentence_folder import SentenceModel, save_sentence_folder
-from dalr_bench_plugins.networks.unpadded import can_unpad, pooled
 from dalr_bench_plugins.networks.vocabulary import TextTokenizer
+from dalr_bench_plugins.packed.buckets import by_length
+from dalr_bench_plugins.packed.forward import pooled, trained
+from dalr_bench_plugins.packed.layers import hooked, knows
+from dalr_bench_plugins.packed.packing import Packing
 
 Head = Literal["mlp", "batchnorm", "none"]
 
@@ -68,16 +71,31 @@ class SentenceEncoder(nn.Module):
         return self.encoder(input_ids=tokens.ids_NL, attention_mask=tokens.mask_NL, **all_layers)
 
     def encode(self, tokens: TokenBatch, views: int, states: bool) -> Encoding:
-        """All views in one pass over the repeated batch, each with its own dropout: [N, V, D]; states [N, V, L, D]."""
-        repeated = TokenBatch(tokens.ids_NL.repeat(views, 1), tokens.mask_NL.repeat(views, 1))
-        output = self._output(repeated)
-        pooled = pool(output, repeated.mask_NL, self.reading.pooling)
+        """All views in one pass, each with its own dropout: [N, V, D]; states [N, V, L, D], where there is no token any.
+
+        Nothing is padded where the layers are known and the lengths are on the host; an encoder of another family sees
+        the batch in a few buckets of similar length, one that carries hooks sees it whole.
+        """
+        packing = None if tokens.lengths_N is None else Packing(tokens.lengths_N, tokens.ids_NL.shape[1], views)
+        last: torch.Tensor | None
+        if packing is None or not packing.lengths_N.min() or hooked(self.encoder):
+            pooled, last = self._padded(tokens, views)
+        elif self.packs:
+            pooled, last = trained(self.encoder, tokens.ids_NL, packing, self.reading.pooling, states)
+        else:
+            pooled, last = by_length(tokens, views, self._padded)
         projected = pooled if self.head is None else self.head(pooled)
         return Encoding(
             pooled_NVD=_by_view(pooled, views),
             projected_NVD=_by_view(projected, views),
-            states_NVLD=_by_view(output.last_hidden_state, views) if states else None,
+            states_NVLD=_by_view(last, views) if states and last is not None else None,
         )
+
+    def _padded(self, tokens: TokenBatch, views: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The encoder's own forward of the repeated batch: rows [V*N, D] and states [V*N, L, D], view-major."""
+        repeated = TokenBatch(tokens.ids_NL.repeat(views, 1), tokens.mask_NL.repeat(views, 1))
+        output = self._output(repeated)
+        return pool(output, repeated.mask_NL, self.reading.pooling), output.last_hidden_state
 
     def forward(self, tokens: TokenBatch, views: int, states: bool) -> Encoding:
         """As `encode`: what a distributed wrapper calls."""
@@ -90,7 +108,7 @@ class SentenceEncoder(nn.Module):
     @property
     def packs(self) -> bool:
         """Whether `embed_packed` can be asked: it knows this encoder's layers, and nothing was changed in them."""
-        return can_unpad(self.encoder)
+        return knows(self.encoder)
 
     def embed_packed(self, ids_T: torch.Tensor, lengths_N: Sequence[int]) -> torch.Tensor:
         """As `embed`, [N, D], for sentences of rising length packed one after another; never with dropout."""

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import json
-import platform
-import shutil
-import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from dalr_bench.cache import READY, build_once, cache_root
+from dalr_bench_plugins import compiled
+from dalr_bench_plugins.compiled import Source
 from dalr_bench_plugins.senteval.recipe import Examples, Fit, Recipe, Solution, orders, start
 
-_FLAGS = (
-    "-O3",
-    "-march=native",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-fno-signed-zeros",
-    "-std=gnu11",
-    "-shared",
-    "-fPIC",
-)
+_SOURCE = Source("dalr_bench_plugins.senteval", "fit.c", ("cc", "gcc", "clang"), ("-std=gnu11",))
 _LANES = 16
 
 
@@ -56,30 +41,7 @@ class _Fit(ctypes.Structure):
 @cache
 def library() -> Any | None:
     """The compiled kernel; None where there is no working C compiler (or the cache cannot be written)."""
-    compiler = next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
-    if compiler is None:
-        return None
-    try:
-        return ctypes.CDLL(str(_compiled(compiler) / "fit.so"))
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _compiled(compiler: str) -> Path:
-    source = (files("dalr_bench_plugins.senteval") / "fit.c").read_text(encoding="utf-8")
-    # What `native` means here: a cache folder shared by unlike machines must not hand one the other's instructions.
-    machine = subprocess.run(
-        [compiler, "-march=native", "-dM", "-E", "-x", "c", "/dev/null"], capture_output=True, check=True, timeout=60
-    ).stdout
-    key = hashlib.sha256(source.encode() + machine + " ".join((*_FLAGS, platform.machine())).encode()).hexdigest()[:24]
-
-    def build(folder: Path) -> None:
-        (folder / "fit.c").write_text(source, encoding="utf-8")
-        command = [compiler, *_FLAGS, "fit.c", "-o", "fit.so", "-lm"]
-        subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=120)
-        (folder / READY).write_text(json.dumps({"command": command[1:]}))
-
-    return build_once(cache_root() / "native" / key, build)
+    return compiled.library(_SOURCE)
 
 
 def solve(examples: Examples, fits: Sequence[Fit], recipe: Recipe) -> list[Solution]:

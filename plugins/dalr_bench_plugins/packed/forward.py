@@ -1,0 +1,90 @@
+"""The forward of BERT-like encoders on packed tokens: sentences of several lengths in one matrix, and no padding at all.
+
+Linear layers see all T tokens of a batch at once, attention each sentence by itself. The parameters are the Hugging
+Face module's own, read at every call, so nothing here can go stale. Where only the first token of a sentence is wanted,
+the last layer is computed for it alone. Source of the layers: Devlin et al. 2019 (post-LN), as in transformers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from dalr_bench_plugins.networks.pooling import MEAN_OF_LAYERS, Pooling
+from dalr_bench_plugins.packed.draws import Draws
+from dalr_bench_plugins.packed.fused import Fused, can_fuse
+from dalr_bench_plugins.packed.layers import Layer, embedded, layers, share
+from dalr_bench_plugins.packed.packing import Packing, Places, packed, padded
+from dalr_bench_plugins.packed.plain import Pair, Plain, firsts, means
+
+
+def pooled(encoder: Any, ids_T: torch.Tensor, lengths_N: Sequence[int], pooling: Pooling) -> torch.Tensor:
+    """Rows [N, H] of sentences packed one after another in `ids_T`, whose lengths (each at least 1) never fall.
+
+    As `pooling.pool` of the encoder's own forward in eval mode; differences are those of the order of additions.
+    """
+    packing = packed(lengths_N)
+    return _Pass(encoder, packing, packing.on(ids_T.device), Plain(None)).rows(ids_T, pooling, False)[0]
+
+
+def trained(
+    encoder: Any, ids_NL: torch.Tensor, packing: Packing, pooling: Pooling, states: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Rows [V*N, H], view-major, in the batch's order, and (where asked for) the last layer's states [V*N, L, H].
+
+    Mathematically `pool` of the encoder's own forward on the repeated padded batch, each view with dropout of its own.
+    """
+    places = packing.on(ids_NL.device)
+    pieces = Fused(Draws()) if can_fuse(encoder, ids_NL.device) else Plain(Draws())
+    ids_T = ids_NL.reshape(-1)[places.index_T]
+    rows, last = _Pass(encoder, packing, places, pieces).rows(ids_T, pooling, states)
+    ordered = rows.view(packing.views, -1, rows.shape[-1]).index_select(1, places.back_N).view(rows.shape)
+    return ordered, None if last is None else padded(last, packing, places)
+
+
+class _Pass:
+    """One forward. States are pairs: the residual stream, and what the next layer reads."""
+
+    def __init__(self, encoder: Any, packing: Packing, places: Places, pieces: Plain | Fused) -> None:
+        self.encoder, self.packing, self.places, self.pieces = encoder, packing, places, pieces
+
+    def rows(self, ids_T: torch.Tensor, pooling: Pooling, states: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Pooled rows from short to long sentences; the last layer's states where they are asked for."""
+        stack = layers(self.encoder)
+        if pooling not in MEAN_OF_LAYERS:
+            *_, last = self._through(stack if states else stack[:-1], ids_T)
+            first = firsts(last[0], self.packing, self.places) if states else self._first_of_last(stack[-1], last)
+            found = torch.tanh(self.encoder.pooler.dense(first)) if pooling == "cls" else first
+            return found, last[0] if states else None
+        wanted = [place % (len(stack) + 1) for place in MEAN_OF_LAYERS[pooling]]
+        total: torch.Tensor | None = None
+        for number, (stream, _) in enumerate(self._through(stack, ids_T)):
+            for _ in range(wanted.count(number)):
+                total = stream if total is None else total + stream
+        assert total is not None, "a pooler reads at least one layer"
+        return means(total, self.packing) / len(wanted), stream if states else None
+
+    def _through(self, stack: Sequence[Layer], ids_T: torch.Tensor) -> Iterator[Pair]:
+        """States after the embeddings and after every layer."""
+        embeddings = self.encoder.embeddings
+        one_TH = embedded(embeddings, ids_T, self.places)
+        views = one_TH.expand(self.packing.views, *one_TH.shape)
+        stream = self.pieces.drop(views, share(embeddings.dropout)).reshape(-1, one_TH.shape[-1])
+        pair = (stream, stream)
+        yield pair
+        for layer in stack:
+            pair = self._after(layer, self.pieces.attend(pair[1], layer, self.packing), pair[0])
+            yield pair
+
+    def _first_of_last(self, layer: Layer, pair: Pair) -> torch.Tensor:
+        first = firsts(pair[0], self.packing, self.places)
+        return self._after(layer, self.pieces.attend_first(pair[1], first, layer, self.packing), first)[0]
+
+    def _after(self, layer: Layer, context: torch.Tensor, stream: torch.Tensor) -> Pair:
+        """What follows attention in a layer."""
+        pieces = self.pieces
+        stream, feed = pieces.settle(context, layer.mix, stream, layer.mix_norm, layer.mix_dropout)
+        wide = pieces.activate(feed, layer.widen, layer.activation)
+        return pieces.settle(wide, layer.narrow, stream, layer.narrow_norm, layer.narrow_dropout)
