@@ -153,7 +153,7 @@ def test_what_a_page_shows_is_what_happens(page: Path, workplace: Path, request:
         for block in blocks(page):
             reader.follow(block)
     left = [
-        path for path in workplace.rglob("*") if path.name.endswith((".part", ".tmp")) or path.name == "running.json"
+        path for path in workplace.rglob("*") if path.name.endswith((".part", ".tmp")) or path.name.startswith("lease-")
     ]
     assert not left
 

@@ -11,10 +11,10 @@ import torch
 
 from dalr_bench import SuiteError
 from dalr_bench.cli.main import main
-from dalr_bench.pipeline import Job
+from dalr_bench.looked_at import LookedAt
 from dalr_bench.plugin.manager import load
 from dalr_bench.record.store import read_config
-from dalr_bench.restore import open_run
+from dalr_bench.restore import Opener, open_run
 from dalr_bench.train import weights
 from dalr_bench.workshop import Workshop
 from dalr_bench_plugins.sources.scenes import Scenes
@@ -35,17 +35,21 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return results / "tiny"
 
 
+def opener(folder: Path, workshop: Workshop) -> Opener:
+    config = read_config(folder)
+    return Opener(folder.parent, workshop, config["needs"], config["seed"])
+
+
 def test_spaces_of_a_run_are_those_of_the_opened_run(done: Path) -> None:
     folder = next(done.glob("ranked*"))
     workshop = Workshop(load(), torch.device("cpu"))
-    job = Job(folder, workshop, lambda event: None)
     config = read_config(folder)
-    built = workshop.build(config, job._opener(config))
+    built = workshop.build(config, opener(folder, workshop))
     weights.load(folder, built.student, built.objective)
     built.student.train()
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    subject = job._subject(config, built)
+    subject = LookedAt(config, built, workshop, opener(folder, workshop)).subject(lambda pace: None)
     assert set(subject.spaces) == {"grounding"}
     space = subject.spaces["grounding"]
     text, image = space.text(CORPUS.sentences), space.image(CORPUS)
@@ -70,12 +74,11 @@ def test_spaces_of_a_run_are_those_of_the_opened_run(done: Path) -> None:
 def test_a_space_on_pixels_sees_the_pictures(done: Path) -> None:
     folder = next(done.glob("picture_teacher*"))
     workshop = Workshop(load(), torch.device("cpu"))
-    job = Job(folder, workshop, lambda event: None)
     config = read_config(folder)
-    built = workshop.build(config, job._opener(config))
+    built = workshop.build(config, opener(folder, workshop))
     weights.load(folder, built.student, built.objective)
     assert CORPUS.images is not None
-    found = job._subject(config, built).spaces["clip"].image(CORPUS)
+    found = LookedAt(config, built, workshop, opener(folder, workshop)).subject(lambda pace: None).spaces["clip"].image(CORPUS)
     opened = open_run(folder, workshop).encode_image([CORPUS.images[row] for row in range(5)], "clip")
     np.testing.assert_allclose(found, opened.numpy(), atol=1e-6)
     assert "DALR_BENCH_CACHE" in os.environ  # what was stored went to this test's own folder
@@ -84,6 +87,5 @@ def test_a_space_on_pixels_sees_the_pictures(done: Path) -> None:
 def test_a_teacher_without_pictures_is_a_fault(done: Path) -> None:
     folder = next(done.glob("ranked*"))
     workshop = Workshop(load(), torch.device("cpu"))
-    job = Job(folder, workshop, lambda event: None)
     with pytest.raises(SuiteError, match="pictures only in a joint space"):
-        workshop.pictures(read_config(folder), "text", CORPUS, job._opener(read_config(folder)))
+        workshop.pictures(read_config(folder), "text", CORPUS, opener(folder, workshop))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-import signal
 import sys
 from typing import Any
 
 import click
 
-from dalr_bench import cli
+from dalr_bench import cli, stopping
 from dalr_bench.errors import EXIT_INTERRUPTED, UserError, nearest
 
 
@@ -69,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
-    signal.signal(signal.SIGTERM, _interrupt)
+    stopping.listen()
     try:
         result = entry.main(given, prog_name="dalr-bench", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
@@ -89,7 +88,3 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
-
-def _interrupt(number: int, frame: Any) -> None:
-    """A scheduler's SIGTERM leaves as Ctrl-C does: workers are ended, what was done is kept."""
-    raise KeyboardInterrupt

@@ -48,7 +48,17 @@ Examples:
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."
 )
-@click.option("--fail-fast", is_flag=True, help="Start nothing more after the first failure.")
+@click.option(
+    "--fail-fast/--keep-going", default=False, show_default=True,
+    help="After the first failure start nothing more, or all that does not need it.",
+)  # fmt: skip
+@click.option(
+    "--checkpoint-every", metavar="N", help="500steps, 90s, 10min (default), 2h or never; a signal always makes one."
+)
+@click.option(
+    "--retain", type=click.Choice(["best", "last", "none"]),
+    help="What stays of a run: its weights (best, default), the last checkpoint too (last), neither (none).",
+)  # fmt: skip
 @click.option("--offline", is_flag=True, help="Never try the network.")
 @click.option(
     "--tracker", "trackers", multiple=True, metavar="NAME[:KEY=VALUE,...]",
@@ -65,6 +75,8 @@ def command(
     jobs: int | None,
     device: str,
     fail_fast: bool,
+    checkpoint_every: str | None,
+    retain: str | None,
     offline: bool,
     trackers: tuple[str, ...],
 ) -> int:
@@ -77,6 +89,7 @@ def command(
 
     from rich.console import Console
 
+    from dalr_bench import keeping
     from dalr_bench.plugin.manager import load as load_plugins
     from dalr_bench.plugin.trackers import asked_for, attach, told_to_workers
 
@@ -98,7 +111,7 @@ def command(
     code = 0
     if todo:
         queue = _queue(plan, todo, folder, fail_fast)
-        with told_to_workers(watching):
+        with told_to_workers(watching), keeping.told_to_workers(checkpoint_every, retain):
             _execute(queue, _executor(plugins, executor, jobs, device, queue), console)
         code = _close(console, queue, folder)
     _print_table(folder)

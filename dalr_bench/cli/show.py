@@ -78,6 +78,8 @@ def describe(event: Mapping[str, Any]) -> str:
             return f"encoding {event['done']}/{event['total']}"
         case "dev":
             return f"step {event['step']}  dev {100 * event['value']:.2f}"
+        case "waiting":
+            return f"waiting for {event['holder']}"
         case _:
             return str(event.get("stage", event["event"]))
 
@@ -155,6 +157,8 @@ class Lines:
             self._say(f"{head} {event['status']} {event['run_id']}{tail}  ({self._pace.left})")
         elif event["event"] == "warning":
             self._say(f"{head} warning {event['run_id']}: {event['text']}")
+        elif event["event"] == "waiting":
+            self._say(f"{head} {event['run_id']}  {describe(event)}")
         elif event["event"] == "step" and time.monotonic() - self._said > _SECONDS_BETWEEN_LINES:
             self._say(f"{head} {event['run_id']}  {describe(event)}  ({self._pace.left})")
 

@@ -22,7 +22,7 @@ Example:
 @click.argument("results", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(results: Path, as_json: bool) -> None:
-    """Tell which runs of RESULTS are done, running, failed, interrupted, damaged or missing."""
+    """Tell which runs of RESULTS are done, running, stale (killed), failed, interrupted, damaged or missing."""
     from dalr_bench.record.results import read_results
 
     found = read_results(results)
@@ -84,7 +84,7 @@ def _needs(folder: Path) -> list[Place]:
 
 
 def _counted(runs: int, counts: dict[str, int]) -> str:
-    order = ("done", "running", "failed", "interrupted", "damaged", "missing")
+    order = ("done", "running", "stale", "failed", "interrupted", "damaged", "missing")
     parts = [f"{counts[state]} {state}" for state in order if state in counts]
     return f"{runs} runs" + (f": {', '.join(parts)}" if parts else "")
 

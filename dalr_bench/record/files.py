@@ -4,31 +4,72 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
-from collections.abc import Callable
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from dalr_bench.record.process import is_alive, place
 
-def write_whole(path: str | Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it into place. Missing folders are made.
+_PART = re.compile(r"\..*\.([0-9a-f]{8})\.(\d+)\.[0-9a-f]{8}\.part")
+_SECONDS_A_STRANGERS_PART_IS_LEFT = 3600.0
+
+
+def write_path(path: str | Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` make a temporary file beside `path` by its name, then rename it into place. Missing folders are made.
 
     Whatever goes wrong on the way (a full disk, an interrupt), `path` is as it was before and no temporary file stays.
     Raises OSError where the folder cannot be written.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile: its files are private to their owner, and results are read by others too.
-    part = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    with temporary(target) as part:
+        write(part)
+        _sync_file(part)
+        part.replace(target)
+    sync_folder(target.parent)
+
+
+@contextmanager
+def temporary(target: Path) -> Iterator[Path]:
+    """A name beside `target` that `sweep` knows; what is there at the end is removed."""
+    part = _part(target)
     try:
+        yield part
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def write_whole(path: str | Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """`write_path` for a `write` that fills an open file."""
+
+    def fill(part: Path) -> None:
         with part.open("xb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+
+    write_path(path, fill)
+
+
+def write_folder(path: str | Path, fill: Callable[[Path], Any]) -> None:
+    """Let `fill` fill a new folder, which then takes the place of `path`: the folder is there with all its files or not at all."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part, old = _part(target), _part(target)
+    try:
+        part.mkdir()
+        fill(part)
+        _sync_tree(part)
+        if target.exists():
+            target.rename(old)
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     sync_folder(target.parent)
 
 
@@ -63,6 +104,20 @@ def load_json(path: Path) -> Any:
         raise ValueError(f"{path.name} is nested too deeply to be one of ours") from None
 
 
+def sweep(folder: str | Path) -> list[str]:
+    """Remove temporary files that processes left which are gone, in `folder` and the folders in it; returns their names.
+
+    A process of another machine cannot be asked: its temporary files go when they are an hour old.
+    """
+    swept = []
+    for path in list(Path(folder).rglob(".*.part")):
+        found = _PART.fullmatch(path.name)
+        if found and _is_orphan(path, *found.groups()):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+            swept.append(path.name)
+    return swept
+
+
 def sync_folder(folder: str | Path) -> None:
     """Make a rename in `folder` survive a power cut. Windows cannot open a folder and has no such call."""
     if os.name == "nt":
@@ -72,3 +127,27 @@ def sync_folder(folder: str | Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
+
+
+def _part(target: Path) -> Path:
+    # Not tempfile: its files are private to their owner, and results are read by others too.
+    return target.with_name(f".{target.name[:100]}.{place()}.{os.getpid()}.{secrets.token_hex(4)}.part")
+
+
+def _is_orphan(path: Path, where: str, pid: str) -> bool:
+    if where == place():
+        return not is_alive(int(pid))
+    try:
+        return time.time() - path.lstat().st_mtime > _SECONDS_A_STRANGERS_PART_IS_LEFT
+    except FileNotFoundError:
+        return False
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        sync_folder(path) if path.is_dir() else _sync_file(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,7 @@ def kept(folder: Path, names: list[str], weights: str) -> dict[str, Evaluation]:
 
 def clear(folder: Path) -> None:
     """The record holds everything now: drop what was kept for a retry."""
-    for path in (folder / _PARTIAL).glob("*.json"):
-        path.unlink()
-    if (folder / _PARTIAL).is_dir():
-        (folder / _PARTIAL).rmdir()
+    shutil.rmtree(folder / _PARTIAL, ignore_errors=True)
 
 
 def _path(folder: Path, name: str) -> Path:

@@ -21,6 +21,7 @@ class StepLog:
         self.path = Path(folder) / STEPS
         kept = [line for line in read_steps(folder) if line["step"] <= after]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+        self.seconds = max((float(line.get("seconds") or 0.0) for line in kept), default=0.0)  # behind it already
         self._file = self.path.open("a", encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
@@ -29,11 +30,15 @@ class StepLog:
         self._file.write(json.dumps({"step": step, **finite}, allow_nan=False) + "\n")
         self._file.flush()
 
+    def sync(self) -> None:
+        """Bring what was written to the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
     def close(self) -> None:
-        """Bring the log to the disk."""
+        """`sync`, and no more lines."""
         if not self._file.closed:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self.sync()
             self._file.close()
             sync_folder(self.path.parent)
 

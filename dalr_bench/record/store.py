@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from dalr_bench.errors import DataError, Fault
-from dalr_bench.record.files import load_json, write_json
+from dalr_bench.record.events import EVENTS, tell_event
+from dalr_bench.record.files import load_json, sweep, write_json
+from dalr_bench.record.lease import holder, is_abandoned
 from dalr_bench.record.record import Record, scores_to_json
 from dalr_bench.types import Score
 
-RECORD, CONFIG, SCORES, RUNNING = "record.json", "config.json", "scores.json", "running.json"
-State = Literal["done", "running", "failed", "damaged", "interrupted", "missing"]
+RECORD, CONFIG, SCORES = "record.json", "config.json", "scores.json"
+State = Literal["done", "running", "stale", "failed", "damaged", "interrupted", "missing"]
 
 
 def begin(folder: str | Path, config: Mapping[str, Any]) -> None:
-    """Open a run folder: an older record goes, `config.json` and the mark of a running process are written."""
+    """Open a run folder for its lease's holder: an older record goes, what killed processes left goes, `config.json` is written."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
+    sweep(place)
     (place / RECORD).unlink(missing_ok=True)
     write_json(place / CONFIG, dict(config))
-    write_json(place / RUNNING, {"pid": os.getpid(), "host": socket.gethostname(), "started": time.time()})
+    tell_event(place, "started")
 
 
 def finish(folder: str | Path, record: Record) -> None:
-    """Close a run folder: `scores.json`, then `record.json` as the last file; the mark of the running process goes."""
+    """Close a run folder: `scores.json`, then `record.json` as the last file; then the event."""
     place = Path(folder)
     document = record.to_json()
     write_json(place / SCORES, {"scores": document["scores"]})
     write_json(place / RECORD, document)
-    (place / RUNNING).unlink(missing_ok=True)
+    tell_event(place, record.status, **({"error": record.error} if record.error else {}))
 
 
 def write_scores(folder: str | Path, scores: Sequence[Score]) -> None:
@@ -67,29 +67,16 @@ def read_record(folder: str | Path) -> Record | None:
 
 
 def state(folder: str | Path, record: Record | None = None) -> State:
-    """What a run folder shows, from its files alone. A mark whose process is gone means the run was interrupted."""
+    """What a run folder shows, from its files alone.
+
+    Without a record: `running` by a process that lives, `stale` where its holder is gone without a word (killed, a power
+    cut), `interrupted` where it was asked to leave; a config alone is a run that waits for its turn, `missing`.
+    """
     found = record or read_record(folder)
     if found is not None:
         return found.status
-    mark = Path(folder) / RUNNING
-    if _alive(mark):
+    if holder(folder) is not None:
         return "running"
-    # A config alone is a run that waits for its turn: `run` writes all of them before it starts the first.
-    return "interrupted" if mark.exists() else "missing"
-
-
-def _alive(mark: Path) -> bool:
-    try:
-        document = load_json(mark)
-        host, pid = document["host"], int(document["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    if host != socket.gethostname():
-        return True  # another machine's process cannot be asked; its mark is believed
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # it exists and belongs to somebody else
-    return True
+    if is_abandoned(folder):
+        return "stale"
+    return "interrupted" if (Path(folder) / EVENTS).exists() else "missing"

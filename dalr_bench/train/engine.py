@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from dalr_bench.data.teachers import TeacherBank
 from dalr_bench.data.tokens import DeviceTokens
 from dalr_bench.errors import TrainingError
 from dalr_bench.train import gradcache
-from dalr_bench.train.account import Cost
+from dalr_bench.train.course import Course, Keeper, Saver, Trained
 from dalr_bench.train.device import autocast, resolve_precision
 from dalr_bench.train.looks import Looks, looks
 from dalr_bench.train.objective import Objective, check_encoding, tensors
@@ -48,18 +47,6 @@ class Watch:
 
 
 @dataclass
-class Trained:
-    """What came out: the step whose weights were kept, the dev curve, seconds by part, peak bytes."""
-
-    steps: int
-    best_step: int
-    dev_curve: list[dict[str, float]] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    peak_bytes: int = 0
-    costs: dict[str, Cost] = field(default_factory=dict)
-
-
-@dataclass
 class Engine:
     """Trains one student. The student is a backbone that is an `nn.Module`; both it and the objective are already on `device`."""
 
@@ -75,22 +62,26 @@ class Engine:
     def __post_init__(self) -> None:
         self.looks = looks(self.options)
 
-    def train(self, watch: Watch) -> Trained:
+    def train(self, watch: Watch, saver: Saver | None = None) -> Trained:
         """Run all steps and leave the kept weights in the student. Raises TrainingError for a loss that is not finite."""
         with recomputing(self.student, self.options.gradient_checkpointing):
-            return self._train(watch)
+            return self._train(watch, saver)
 
-    def _train(self, watch: Watch) -> Trained:
+    def _train(self, watch: Watch, saver: Saver | None) -> Trained:
         steps = self.schedule.steps
         result = Trained(steps, best_step=0)
         if steps == 0:
             return result
-        started = time.perf_counter()
         adam = optimizer(self.student, self.objective, self.options)
         weights = [p for group in adam.param_groups for p in group["params"]]
         log = StepLog(watch, steps)
         keeper = Keeper(self.student, self.objective)
-        for step in range(steps):
+        course = Course(self.student, self.objective, adam, keeper, result)
+        start = saver.load(course) if saver is not None else 0
+        course.clock()
+        if start and self._dev_due(start, watch) and not course.checked(start):
+            self._check(start, watch, course, saver)
+        for step in range(start, steps):
             with self.looks.step(step, self.schedule.at(step)[0], self.device):
                 rate = self.options.lr * set_rate(adam, step, steps, self.options)
                 loss, terms = self.backward(step)
@@ -103,14 +94,17 @@ class Engine:
             last = step + 1 == steps
             if (step + 1) % self.options.log_every == 0 or last:
                 log.flush()
-            if watch.dev is not None and ((step + 1) % self.options.dev_every == 0 or last):
+            if self._dev_due(step + 1, watch):
                 log.flush()
-                self._check(step + 1, watch.dev, keeper, result)
+                self._check(step + 1, watch, course, saver)
+            if saver is not None and saver.due(step + 1):
+                log.flush()
+                saver.save(step + 1, course)
         if watch.dev is not None and self.options.keep == "best":
             keeper.restore()
         else:
             result.best_step = steps
-        result.seconds["train"] = time.perf_counter() - started - result.seconds.get("dev", 0.0)
+        course.clock()
         result.peak_bytes = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else 0
         result.peak_bytes = max(result.peak_bytes, self.looks.account.highest)
         result.costs = self.looks.account.costs()
@@ -184,13 +178,22 @@ class Engine:
         self.looks.lap("batch")
         return found
 
-    def _check(self, step: int, dev: Callable[[int], float], keeper: Keeper, result: Trained) -> None:
-        started = time.perf_counter()
-        value = dev(step)
-        result.dev_curve.append({"step": step, "value": value})
-        if keeper.offer(value):
-            result.best_step = step
-        result.seconds["dev"] = result.seconds.get("dev", 0.0) + time.perf_counter() - started
+    def _dev_due(self, step: int, watch: Watch) -> bool:
+        return watch.dev is not None and (step % self.options.dev_every == 0 or step == self.schedule.steps)
+
+    def _check(self, step: int, watch: Watch, course: Course, saver: Saver | None) -> None:
+        assert watch.dev is not None
+        course.clock()
+        try:
+            value = watch.dev(step)
+        except KeyboardInterrupt:
+            if saver is not None:
+                saver.save(step, course)  # the check is made again when the run goes on
+            raise
+        course.clock("dev")
+        course.result.dev_curve.append({"step": step, "value": value})
+        if course.keeper.offer(value):
+            course.result.best_step = step
 
 
 @dataclass
@@ -233,30 +236,3 @@ class StepLog:
             named = [name for name in bad if name not in ("loss", "grad_norm")] or bad
             seen = ", ".join(f"{name}={row[name]}" for name in row)
             raise TrainingError(f"step {step + 1}: not finite: {', '.join(named)} (all terms: {seen})")
-
-
-@dataclass
-class Keeper:
-    """The best weights so far, kept on the host."""
-
-    student: nn.Module
-    objective: nn.Module
-    best: float = float("-inf")
-    _weights: tuple[dict[str, Tensor], dict[str, Tensor]] | None = None
-
-    def offer(self, value: float) -> bool:
-        """Keep the current weights if they are better; the earlier of two equals stays."""
-        if not value > self.best and self._weights is not None:
-            return False
-        self.best = value
-        self._weights = (_copy(self.student), _copy(self.objective))
-        return True
-
-    def restore(self) -> None:
-        if self._weights is not None:
-            self.student.load_state_dict(self._weights[0])
-            self.objective.load_state_dict(self._weights[1])
-
-
-def _copy(module: nn.Module) -> dict[str, Tensor]:
-    return {name: value.detach().to("cpu", copy=True) for name, value in module.state_dict().items()}

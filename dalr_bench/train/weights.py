@@ -4,44 +4,79 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dalr_bench.errors import DataError
+from dalr_bench.record.files import write_path
+from dalr_bench.train.course import State
 
 FILE = "weights.safetensors"
 
 
 def save(folder: Path, student: nn.Module, objective: nn.Module) -> None:
     """Write `weights.safetensors`: the student's state under `student.`, the losses' parts under `objective.`."""
-    from safetensors.torch import save_file
-
-    tensors = {f"student.{name}": value for name, value in student.state_dict().items()}
-    tensors |= {f"objective.{name}": value for name, value in objective.state_dict().items()}
-    temporary = folder / f".{FILE}.{os.getpid()}"
-    save_file({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}, temporary)
-    with temporary.open("rb") as handle:
-        os.fsync(handle.fileno())
-    temporary.replace(folder / FILE)
+    tensors = joined(student.state_dict(), objective.state_dict())
+    write_path(folder / FILE, lambda part: write_tensors(part, tensors))
 
 
 def load(folder: Path, student: nn.Module, objective: nn.Module) -> None:
     """Load what `save` wrote. Raises DataError where the file is missing, damaged or of another shape."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = folder / FILE
     try:
-        tensors = load_file(path)
-        student.load_state_dict(_under(tensors, "student."))
-        objective.load_state_dict(_under(tensors, "objective."))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        ours, theirs = split(read_tensors(path))
+        student.load_state_dict(ours)
+        objective.load_state_dict(theirs)
+    except (OSError, ValueError, RuntimeError) as error:
         raise DataError(f"{path}: these weights cannot be used: {error}") from error
 
 
-def _under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+def joined(student: Mapping[str, Tensor], objective: Mapping[str, Tensor]) -> State:
+    """Both states in one file's names."""
+    return {
+        f"{whose}.{name}": value
+        for whose, state in (("student", student), ("objective", objective))
+        for name, value in state.items()
+    }
+
+
+def split(tensors: Mapping[str, Tensor]) -> tuple[State, State]:
+    """The inverse of `joined`."""
+    return _under(tensors, "student."), _under(tensors, "objective.")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """A safetensors file; tensors that share memory (tied weights) are written one by one. Raises OSError where there is no room."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}, path)
+    except SafetensorError as error:
+        raise _as_system_fault(error, path) from error
+
+
+def read_tensors(path: Path) -> State:
+    """What `write_tensors` wrote. Raises OSError where there is none, ValueError where it is damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
+def _as_system_fault(error: Exception, path: Path) -> OSError:
+    """safetensors tells a full disk in words of its own: `I/O error: ... (os error 28)`."""
+    found = re.search(r"os error (\d+)", str(error))
+    return OSError(int(found[1]), os.strerror(int(found[1])), str(path)) if found else OSError(str(error))
+
+
+def _under(tensors: Mapping[str, Tensor], prefix: str) -> State:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 

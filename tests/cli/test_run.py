@@ -321,9 +321,9 @@ def test_scoring_resumes_by_task_and_training_is_not_done_again(
             raise RuntimeError("the disk is full")
         return evaluate(self, subject)
 
-    def counting(self: Any, watch: Any) -> Any:
+    def counting(self: Any, watch: Any, saver: Any) -> Any:
         counts["train"] += 1
-        return train(self, watch)
+        return train(self, watch, saver)
 
     # The teacher checks dev once and scores twice, the student checks twice: its second score is the seventh call.
     broken_at = 7

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,8 @@ from result_samples import write
 
 from dalr_bench.cli.status import command
 from dalr_bench.errors import DataError
+from dalr_bench.record.lease import take
+from dalr_bench.record.process import boot_id
 from dalr_bench.record.record import Record
 from dalr_bench.record.results import write_summary
 from dalr_bench.record.store import begin, finish
@@ -26,27 +31,38 @@ def output(*arguments: str | Path) -> str:
     return done.stdout
 
 
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
 # 1 floor, 3 baselines shared by both teachers, 3 × 2 of +CML and of DALR, 3 × 2 teachers.
 def test_the_whole_page(results: Path) -> None:
     begin(results / "teacher-one-0", {})
+    held = take(results / "teacher-one-0")
     begin(results / "teacher-one-1", {})
-    (results / "teacher-one-1" / "running.json").write_text("{}")
+    begin(results / "teacher-one-2", {})
+    lease = {"host": socket.gethostname(), "boot": boot_id(), "pid": dead_process(), "born": 1}
+    (results / "teacher-one-2" / "lease-1.json").write_text(json.dumps(lease))
     (results / "+CML-one-0" / "record.json").write_text("{")
     assert output(results) == (
-        "pets: 22 runs: 11 done, 1 running, 1 failed, 1 interrupted, 1 damaged, 7 missing\n"
+        "pets: 22 runs: 11 done, 1 running, 1 stale, 1 failed, 1 interrupted, 1 damaged, 6 missing\n"
         "missing     teacher-two-2\n"
         "missing     teacher-two-1\n"
         "missing     teacher-two-0\n"
         "missing     +CML-two-2\n"
         "missing     +CML-two-1\n"
         "missing     +CML-two-0\n"
-        "missing     teacher-one-2\n"
+        "stale       teacher-one-2\n"
         "interrupted teacher-one-1\n"
         "running     teacher-one-0\n"
         "failed      DALR-one-2: the loss is NaN\n"
         "damaged     +CML-one-0: record.json is damaged or half-written at line 1, column 2: "
         "Expecting property name enclosed in double quotes\n"
     )
+    assert held is not None
+    held.release()
 
 
 def test_json(results: Path) -> None:
@@ -76,6 +92,7 @@ def test_runs_that_others_need_are_told_too(tmp_path: Path) -> None:
         return {"variant": variant, "seed": 0, "run_id": f"{variant}-0"}
 
     begin(tmp_path / "v-0", {"needs": [need("teacher")]})
+    held = take(tmp_path / "v-0")
     begin(tmp_path / "teacher-0", {"needs": [need("grandteacher"), need("v")]})
     finish(tmp_path / "teacher-0", Record("teacher-0", "s", "teacher", 0, status="failed", error="NaN"))
     begin(tmp_path / "old-run", {})
@@ -85,6 +102,8 @@ def test_runs_that_others_need_are_told_too(tmp_path: Path) -> None:
         "failed      teacher-0: NaN\n"
         "missing     grandteacher-0\n"
     )
+    assert held is not None
+    held.release()
     named = {run["id"]: run["variant"] for run in json.loads(output(tmp_path, "--json"))["runs"]}
     assert named == {"v-0": "v", "teacher-0": "teacher", "grandteacher-0": "grandteacher"}
 

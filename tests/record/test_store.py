@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from dalr_bench.errors import DataError
+from dalr_bench.record.events import read_events
+from dalr_bench.record.lease import take
+from dalr_bench.record.process import place
 from dalr_bench.record.record import Record
 from dalr_bench.record.store import begin, finish, read_config, read_record, state, write_scores
 from dalr_bench.types import Score
@@ -19,18 +21,23 @@ DONE = Record("r", "s", "v", 0, scores=(Score("x", "m", 0.5, 1),))
 
 def test_a_run_from_begin_to_finish(tmp_path: Path) -> None:
     assert state(tmp_path) == "missing"
+    lease = take(tmp_path)
+    assert lease is not None
     begin(tmp_path, {"seed": 0})
     assert state(tmp_path) == "running"
     assert read_record(tmp_path) is None
     finish(tmp_path, DONE)
+    lease.release()
     assert state(tmp_path) == "done"
     assert read_record(tmp_path) == DONE
     assert read_config(tmp_path) == {"seed": 0}
     assert json.loads((tmp_path / "scores.json").read_text()) == {"scores": DONE.to_json()["scores"]}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "record.json", "scores.json"]
+    files = ["config.json", "events.jsonl", "record.json", "scores.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
+    assert [event["event"] for event in read_events(tmp_path)] == ["started", "done"]
 
 
-def test_the_record_is_the_last_file(tmp_path: Path) -> None:
+def test_the_record_is_the_last_document(tmp_path: Path) -> None:
     begin(tmp_path, {})
     finish(tmp_path, DONE)
     assert (tmp_path / "record.json").stat().st_mtime_ns >= (tmp_path / "scores.json").stat().st_mtime_ns
@@ -41,28 +48,36 @@ def test_a_new_try_forgets_the_old_record(tmp_path: Path) -> None:
     finish(tmp_path, Record("r", "s", "v", 0, status="failed", error="NaN"))
     assert state(tmp_path) == "failed"
     begin(tmp_path, {})
-    assert state(tmp_path) == "running"
+    assert read_record(tmp_path) is None
+    told = [(event["event"], event.get("error")) for event in read_events(tmp_path)]
+    assert told == [("started", None), ("failed", "NaN"), ("started", None)]
 
 
-def test_a_dead_process_was_interrupted(tmp_path: Path) -> None:
+def test_who_left_and_who_was_killed(tmp_path: Path) -> None:
+    lease = take(tmp_path)
+    assert lease is not None
     begin(tmp_path, {})
+    lease.release(keep_number=True)
+    assert state(tmp_path) == "interrupted"
+    again = take(tmp_path)
+    assert again is not None
+    assert state(tmp_path) == "running"
+    document = json.loads(again.path.read_text())
+    again.path.write_text(json.dumps({**document, "born": 1}))  # the same number, another process
+    assert state(tmp_path) == "stale"
+
+
+def test_begin_removes_what_a_killed_process_left(tmp_path: Path) -> None:
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    (tmp_path / "running.json").write_text(json.dumps({"pid": dead.pid, "host": socket.gethostname()}))
-    assert state(tmp_path) == "interrupted"
-
-
-def test_another_machine_is_believed(tmp_path: Path) -> None:
     begin(tmp_path, {})
-    (tmp_path / "running.json").write_text(json.dumps({"pid": 1, "host": f"not-{socket.gethostname()}"}))
-    assert state(tmp_path) == "running"
-
-
-@pytest.mark.parametrize("mark", ["", "{}", "[1]", '{"pid": "x", "host": "y"}'])
-def test_a_damaged_mark_is_no_mark(tmp_path: Path, mark: str) -> None:
+    for pid in (dead.pid, os.getpid()):
+        (tmp_path / f".x.{place()}.{pid}.0123abcd.part").write_text("half")
+    (tmp_path / ".x.0000ffff.1.0123abcd.part").write_text("another machine's, and young")
+    (tmp_path / "mine.part").write_text("no name of ours")
     begin(tmp_path, {})
-    (tmp_path / "running.json").write_text(mark)
-    assert state(tmp_path) == "interrupted"
+    left = sorted(path.name for path in tmp_path.glob("*.part"))
+    assert left == [".x.0000ffff.1.0123abcd.part", f".x.{place()}.{os.getpid()}.0123abcd.part", "mine.part"]
 
 
 @pytest.mark.parametrize("cut", [0, 1, 50, -3])

@@ -1,0 +1,53 @@
+"""A run's student as evaluators see it: sentences encoded once, its joint spaces, an image teacher's rows of any corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+
+from dalr_bench.cache import cache_root
+from dalr_bench.errors import SuiteError
+from dalr_bench.evaluate.encoder import EncodeOptions, OnePass, Pace, Precision
+from dalr_bench.restore import FrozenRun, Opener, RunSpace
+from dalr_bench.types import Corpus
+from dalr_bench.workshop import Built, Workshop
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """What it takes to look at the student of a run."""
+
+    config: Mapping[str, Any]
+    built: Built
+    workshop: Workshop
+    opener: Opener
+
+    def subject(self, pace: Callable[[Pace], None]) -> OnePass:
+        """The student as it is now."""
+        # Never by device: bf16 moves scores, so it is a choice the suite makes and the protocol states.
+        precision = cast(Precision, self.config["train"]["score_precision"])
+        options = EncodeOptions(precision, None, cache_root(), pace, self._spaces(), self._pictures)
+        return OnePass(self.built.student, str(self.workshop.device), options)
+
+    def _spaces(self) -> dict[str, RunSpace]:
+        run = FrozenRun(self.built.student, self.built.objective, self.workshop.device, "")
+        return {label: RunSpace(run, label, self._rows_for(label)) for label in self.built.objective.spaces}
+
+    def _rows_for(self, label: str) -> Callable[[Corpus], torch.Tensor]:
+        """The image rows a loss was trained on, for other pictures."""
+        teacher = self.workshop.image_teacher(self.config["losses"][label])
+
+        def rows(corpus: Corpus) -> torch.Tensor:
+            if teacher is None:
+                raise SuiteError(
+                    f"losses.{label}: its space projects neither pictures nor the rows of an image teacher"
+                )
+            return self.workshop.pictures(self.config, teacher, corpus, self.opener)
+
+        return rows
+
+    def _pictures(self, teacher: str, corpus: Corpus) -> Any:
+        return self.workshop.pictures(self.config, teacher, corpus, self.opener).cpu().numpy()
