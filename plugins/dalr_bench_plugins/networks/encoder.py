@@ -124,10 +124,14 @@ class SentenceEncoder(nn.Module):
         # transformers renames the pair within its major version 5.
         new = hasattr(self.encoder, "activation_checkpointing_enable")
         name = "activation_checkpointing" if new else "gradient_checkpointing"
+        packs = self.packs
         try:
             getattr(self.encoder, f"{name}_enable" if on else f"{name}_disable")(*[{"use_reentrant": False}] * on)
         except ValueError as error:
             raise SuiteError(f"train.gradient_checkpointing: {error}") from error
+        if packs and on:
+            # A hook for frozen embeddings, which `use_reentrant: False` does without; it would bar the packed forward.
+            self.encoder.disable_input_require_grads()
 
     def protocol(self) -> Mapping[str, Any]:
         """What decides these vectors beside the trained weights."""

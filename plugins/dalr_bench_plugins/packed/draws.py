@@ -28,7 +28,13 @@ class Kept(NamedTuple):
 class Draws:
     """One forward's draws, in the order of its places."""
 
+    _generator: np.random.Generator
+
     def __init__(self) -> None:
+        self.anew()
+
+    def anew(self) -> None:
+        """Seed from torch's generator: at the start and at every layer, which may so be computed again by itself."""
         seed = int(torch.randint(0, 2**63 - 1, (), dtype=torch.int64))
         self._generator = np.random.Generator(np.random.SFC64(seed))
 

@@ -7,10 +7,11 @@ the last layer is computed for it alone. Source of the layers: Devlin et al. 201
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
 from dalr_bench_plugins.networks.pooling import MEAN_OF_LAYERS, Pooling
 from dalr_bench_plugins.packed.draws import Draws
@@ -55,7 +56,11 @@ class _Pass:
         stack = layers(self.encoder)
         if pooling not in MEAN_OF_LAYERS:
             *_, last = self._through(stack if states else stack[:-1], ids_T)
-            first = firsts(last[0], self.packing, self.places) if states else self._first_of_last(stack[-1], last)
+            first = (
+                firsts(last[0], self.packing, self.places)
+                if states
+                else self._once_or_again(self._first_of_last, stack[-1], last)
+            )
             found = torch.tanh(self.encoder.pooler.dense(first)) if pooling == "cls" else first
             return found, last[0] if states else None
         wanted = [place % (len(stack) + 1) for place in MEAN_OF_LAYERS[pooling]]
@@ -75,10 +80,19 @@ class _Pass:
         pair = (stream, stream)
         yield pair
         for layer in stack:
-            pair = self._after(layer, self.pieces.attend(pair[1], layer, self.packing), pair[0])
+            pair = self._once_or_again(self._layer, layer, pair)
             yield pair
 
+    def _once_or_again(self, run: Callable[[Layer, Pair], Any], layer: Layer, pair: Pair) -> Any:
+        return checkpoint(run, layer, pair, use_reentrant=False) if layer.again else run(layer, pair)
+
+    def _layer(self, layer: Layer, pair: Pair) -> Pair:
+        self.pieces.begin()
+        return self._after(layer, self.pieces.attend(pair[1], layer, self.packing), pair[0])
+
     def _first_of_last(self, layer: Layer, pair: Pair) -> torch.Tensor:
+        """The layer for the first token of each sentence alone."""
+        self.pieces.begin()
         first = firsts(pair[0], self.packing, self.places)
         return self._after(layer, self.pieces.attend_first(pair[1], first, layer, self.packing), first)[0]
 

@@ -21,7 +21,7 @@ _FORMS = (torch.float32, torch.bfloat16)
 
 def can_fuse(encoder: Any, device: torch.device) -> bool:
     """Whether the kernels are there and have this encoder's form: fp32 parameters, widths they take, exact GELU."""
-    if device.type != "cpu" or not torch.is_grad_enabled():
+    if device.type != "cpu":
         return False
     stack = layers(encoder)
     widths = {layer.widen.out_features for layer in stack}
@@ -41,6 +41,10 @@ class Fused:
 
     def __init__(self, draws: Draws) -> None:
         self.draws = draws
+
+    def begin(self) -> None:
+        """A layer begins."""
+        self.draws.anew()
 
     def drop(self, states: torch.Tensor, share: float) -> torch.Tensor:
         """Dropout."""

@@ -19,7 +19,10 @@ _PLAIN = (nn.Linear, nn.Embedding, nn.LayerNorm)
 
 @dataclass(frozen=True)
 class Layer:
-    """One post-LN layer: attention, mix, add and norm; widen, activation, narrow, add and norm."""
+    """One post-LN layer: attention, mix, add and norm; widen, activation, narrow, add and norm.
+
+    `again`: keep its input only, and compute the rest once more in the backward pass.
+    """
 
     query: nn.Linear
     key: nn.Linear
@@ -34,6 +37,7 @@ class Layer:
     attention_dropout: float
     mix_dropout: float
     narrow_dropout: float
+    again: bool
 
 
 def knows(encoder: Any) -> bool:
@@ -68,6 +72,10 @@ def share(dropout: nn.Module) -> float:
     return float(getattr(dropout, "p", 0.0)) if dropout.training else 0.0
 
 
+def _again(layer: Any) -> bool:
+    return bool(getattr(layer, "gradient_checkpointing", False)) and layer.training and torch.is_grad_enabled()
+
+
 def _bert(layer: Any) -> Layer:
     attention, mixed, out = layer.attention.self, layer.attention.output, layer.output
     return Layer(
@@ -84,6 +92,7 @@ def _bert(layer: Any) -> Layer:
         attention_dropout=share(attention.dropout),
         mix_dropout=share(mixed.dropout),
         narrow_dropout=share(out.dropout),
+        again=_again(layer),
     )
 
 
@@ -103,6 +112,7 @@ def _distilled(layer: Any) -> Layer:
         attention_dropout=share(attention.dropout),
         mix_dropout=0.0,
         narrow_dropout=share(wide.dropout),
+        again=_again(layer),
     )
 
 

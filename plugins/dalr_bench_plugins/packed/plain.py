@@ -26,6 +26,11 @@ class Plain:
     def __init__(self, draws: Draws | None) -> None:
         self.draws = draws
 
+    def begin(self) -> None:
+        """A layer begins."""
+        if self.draws is not None:
+            self.draws.anew()
+
     def drop(self, states: torch.Tensor, share: float) -> torch.Tensor:
         """Dropout."""
         if self.draws is None or share <= 0:

@@ -115,6 +115,9 @@ class Injected(Draws):
     def __init__(self, masks: list[torch.Tensor]) -> None:
         self.masks = iter(masks)
 
+    def anew(self) -> None:
+        return None
+
     def bits(self, *shape: int) -> torch.Tensor:
         mask = next(self.masks)
         order = Packing(LENGTHS, WIDTH, VIEWS).order_N
