@@ -1,4 +1,7 @@
-"""The fixed keys of a suite: everything that is not a component's own option. pydantic models, closed."""
+"""The fixed keys of a suite: everything that is not a component's own option. pydantic models, closed.
+
+The string below a key is what docs/reference/suite-keys.md says of it (tools/make_reference.py reads it from here).
+"""
 
 from __future__ import annotations
 
@@ -18,38 +21,58 @@ EXECUTION = frozenset({"micro_batch", "gradient_checkpointing", "account_every",
 
 
 class TrainOptions(Closed):
-    """How a cell is trained. `steps` or `epochs` (of the first stream); 0 steps leaves the student untrained (a floor row).
-
-    `micro_batch`: sentences encoded at a time; losses still see the whole batch (`train.gradcache`).
-    `gradient_checkpointing`: the encoder's layers are computed again in the backward pass instead of kept.
-    `account_every`: each n-th step of a stream is timed part by part (0: none). `gradients_every`: each n-th step the
-    gradient of every loss term on the student is measured alone (0: never). Neither changes a weight.
-    """
+    """How a cell is trained, for `steps` or for `epochs`."""
 
     steps: Annotated[int, Field(ge=0)] | None = None
+    """Optimiser steps; 0 leaves the student untrained (a floor row). Either this or `epochs`."""
     epochs: Annotated[float, Field(gt=0)] | None = None
+    """Passes over the data: the batches of the first stream plus those of the second. Either this or `steps`."""
     batch: Annotated[int, Field(ge=2)] = 64
+    """Sentences in a batch."""
     last_batch: Literal["keep", "drop"] = "keep"
+    """The last, smaller batch of a pass. One of a single sentence is always dropped: nothing to contrast it with."""
     mix: Literal["interleave", "every", "ratio"] = "interleave"
+    """How two streams share the steps: `interleave` is the papers' k = batches of the first // batches of the second, a batch
+    of the second every k-th step; `every` names k; `ratio` the second stream's share of the steps."""
     every: Annotated[int, Field(ge=1)] | None = None
+    """k of `mix: every`."""
     ratio: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The share of `mix: ratio`."""
     lr: Annotated[float, Field(gt=0)] = 3e-5
+    """AdamW's rate at its highest."""
     head_lr: Annotated[float, Field(gt=0)] | None = None
+    """Another rate for the losses' own parts (projections, towers, generators). Left out: `lr`."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """AdamW's decay."""
     betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW's two averages."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """What the rate does after `warmup`; linear and cosine end at 0."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """The share of the steps in which the rate rises from 0."""
     clip: Annotated[float, Field(ge=0)] = 1.0
+    """The largest norm of the gradient; 0: not clipped."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of training: `auto` is bf16 autocast on CUDA and fp32 elsewhere."""
     score_precision: Literal["fp32", "bf16"] = "fp32"
+    """Of evaluation; part of every score's protocol."""
     dev: dict[str, Any] | None = None
+    """An evaluator that scores a dev split, asked every `dev_every` steps and after the last one."""
     dev_every: Annotated[int, Field(ge=1)] = 125
+    """Steps between two dev checks."""
     keep: Literal["best", "last"] = "best"
+    """Which weights are scored: the best by `dev` (without `dev` the last), or the last."""
     log_every: Annotated[int, Field(ge=1)] = 10
+    """Steps between two lines of `steps.jsonl`."""
     micro_batch: Annotated[int, Field(ge=1)] | None = None
+    """Sentences encoded at a time; losses still see the whole batch. No part of a run's identity."""
     gradient_checkpointing: bool = False
+    """The encoder's layers are computed again in the backward pass instead of kept. No part of a run's identity."""
     account_every: Annotated[int, Field(ge=0)] = 10
+    """Each n-th step of a stream is timed part by part; 0: none. Changes no weight and no identity."""
     gradients_every: Annotated[int, Field(ge=0)] = 0
+    """Each n-th step the gradient of every loss term on the student is measured alone; 0: never. Changes no weight and no
+    identity."""
 
     @model_validator(mode="before")
     @classmethod
@@ -76,4 +99,6 @@ class LossOptions(Closed):
     """What the core knows of every loss, beside the component's own options."""
 
     weight: float = 1.0
+    """The factor of this term in the sum."""
     on: list[str] | None = None
+    """Labels of the streams on whose steps the term counts. Left out: all."""

@@ -1,9 +1,9 @@
 """Pages as what they are made of: fenced blocks with the marks before them, and a small shell that runs their lines.
 
 A mark is a comment on the line before a block: `<!-- not run: REASON -->`, `<!-- slow: REASON -->` (run with --slow only),
-`<!-- exit: N -->` (its last line leaves with N), `<!-- output -->` (the block is what the line before it printed; `...`
-stands for anything). A block with `title="NAME"` is a file of that name in the folder the page is run in. A page with
-`<!-- run by: tests/FILE.py -->` is run there.
+`<!-- exit: N -->` (its last line leaves with N), `<!-- output -->` and `<!-- error -->` (the block is what the line before it
+printed, `...` stands for anything). A block with `title="NAME"` is a file of that name in the folder the page is run in. A
+page with `<!-- run by: tests/FILE.py -->` is run there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dalr_bench.cli.main import main
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*) *(?P<rest>.*)$")
-_MARK = re.compile(r"^<!-- (?P<kind>not run|slow|exit|output)(?:: (?P<about>.+))? -->$")
+_MARK = re.compile(r"^<!-- (?P<kind>not run|slow|exit|output|error)(?:: (?P<about>.+))? -->$")
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from pages import PAGES, ROOT, Block, Done, blocks, lines_of, matches, name_of, run_elsewhere, run_line
 
 from dalr_bench.plugin.manager import load
 from dalr_bench.suite import expand
 from dalr_bench.suite import load as load_suite
-from dalr_bench.suite.load import BASE, TOP
+from dalr_bench.suite.keys import BASE, TOP
 
 README = ROOT / "README.md"
 RUN_HERE = [page for page in PAGES if not run_elsewhere(page) and blocks(page)]
@@ -33,45 +29,6 @@ SLOW = {
 }
 
 
-@pytest.fixture(scope="session")
-def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the results of the README's first everyday command, made once for all pages and processes."""
-    base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "smoke"
-    with FileLock(f"{shared}.lock"):
-        if not shared.is_dir():
-            making = shared.with_name("smoke-making")
-            making.mkdir()
-            (making / "suites").symlink_to(ROOT / "suites")
-            line = lines_of(everyday())[0]
-            assert line == "dalr-bench run suites/ablation.yaml --smoke"
-            words = [sys.executable, "-m", "dalr_bench", *line.split()[1:]]
-            environment = os.environ | {"DALR_BENCH_CACHE": str(making / "cache")}
-            done = subprocess.run(words, cwd=making, capture_output=True, text=True, check=False, env=environment)
-            assert done.returncode == 0, done.stderr
-            (making / "printed").write_text(done.stdout)
-            making.rename(shared)
-    return shared
-
-
-def everyday() -> Block:
-    """The README's block of everyday commands."""
-    return next(block for block in blocks(README, "bash") if "--smoke" in block.body)
-
-
-@pytest.fixture
-def workplace(smoke: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder like a checkout in which the main job was run (small)."""
-    for name in ("suites", "plugins", "docs"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "results").mkdir()
-    for name in ("ablation", "ablation-smoke"):
-        (tmp_path / "results" / name).symlink_to(smoke / "results" / "ablation-smoke")
-    monkeypatch.setenv("DALR_BENCH_CACHE", str(smoke / "cache"))
-    monkeypatch.delenv("DALR_BENCH_DATA", raising=False)
-    return tmp_path
-
-
 # ------------------------------------------------------------------ blocks, by language
 class Reader:
     """Follows one page from top to bottom as its reader would."""
@@ -80,18 +37,22 @@ class Reader:
         self.folder, self.request = folder, request
         self.names: dict[str, object] = {"__name__": "page"}
         self.last = Done(0, "", "")
+        # What a part of a suite is laid over: the page's latest suite, to begin with the README's.
+        self.suite = "readme.yaml"
+        (folder / self.suite).write_text(blocks(README, "yaml")[0].body)
 
     def follow(self, block: Block) -> None:
         """Do what a block says."""
         if block.mark == "not run" or (block.mark == "slow" and not self.request.config.getoption("--slow")):
             return
-        if block.mark == "output":
-            assert matches(block.body, self.last.out), f"{block.where} shows\n{block.body}\nand not\n{self.last.out}"
+        if block.mark in ("output", "error"):
+            said = self.last.out if block.mark == "output" else self.last.err
+            assert matches(block.body, said), f"{block.where} shows\n{block.body}\nand not\n{said}"
         elif block.title:
             file = self.folder / block.title
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(block.body, encoding="utf-8")
-            if block.language == "yaml":
+            if block.language == "yaml" and block.title.endswith(".yaml"):
                 self.plan(block)
         else:
             getattr(self, block.language or "text")(block)
@@ -111,20 +72,21 @@ class Reader:
             assert self.last.code == wanted, f"{block.where}: {line}\n{self.last.out}\n{self.last.err}"
 
     def yaml(self, block: Block) -> None:
-        """A suite, or a part of one laid over the README's."""
+        """A suite, or a part of one."""
         self.plan(block)
 
     def plan(self, block: Block) -> None:
-        """The block is a suite that plans; sections of `base`, and keys of a suite, are laid over the README's suite."""
+        """The block is a suite that plans, or a part: sections of `base`, or keys of a suite."""
         keys = re.findall(r"^([a-z]+):", block.body, re.MULTILINE)
         file = self.folder / (block.title or "page.yaml")
         if "suite" not in keys:
             base = bool(keys) and set(keys) <= set(BASE)
             assert base or (keys and set(keys) <= set(TOP)), f"{block.where}: {keys} are no keys of a suite"
             body = "base:\n" + re.sub(r"^", "  ", block.body, flags=re.MULTILINE) if base else block.body
-            (self.folder / "readme.yaml").write_text(blocks(README, "yaml")[0].body)
-            file.write_text(f"suite: page\nextends: readme.yaml\n{body}")
-        elif not block.title:
+            file.write_text(f"suite: page\nextends: {self.suite}\n{body}")
+        elif block.title:
+            self.suite = block.title
+        else:
             file.write_text(block.body)
         assert expand(load_suite(str(file)), load().catalogue).runs
 

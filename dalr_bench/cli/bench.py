@@ -23,13 +23,15 @@ def _evaluation(name: str, summary: str, example: str) -> click.Command:
     @click.option("--tasks", multiple=True, metavar="NAME", help="Only these tasks.")
     @click.option("--set", "settings", multiple=True, metavar="EVALUATOR.OPTION=VALUE", help="Options, e.g. mode=fast.")
     @click.option(
-        "--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="Both sides in turn, so often."
+        "--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="How often both sides run, in turn."
     )
-    @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of both sides.")
+    @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of both sides.")
+    @click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True, help="Where to encode."
+    )
     @click.option(
         "--whole", is_flag=True, help="The plain side also encodes the splits it reads and does not score."
     )
-    @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True)
     @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
     def run(model: str, settings: tuple[str, ...], rounds: int, threads: int, whole: bool, as_json: bool, **given: Any) -> None:
         import torch

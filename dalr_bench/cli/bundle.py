@@ -8,8 +8,8 @@ import click
 
 _EXAMPLE = """\b
 Example:
-  dalr-bench bundle results/ablation DALR-s0-0123456789 --out dalr.zip
-  dalr-bench run dalr.zip"""
+  dalr-bench bundle results/ablation baseline-s0 --out baseline.zip
+  dalr-bench run baseline.zip"""
 
 
 @click.command("bundle", epilog=_EXAMPLE)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _EXAMPLE = """\b
 Examples:
   dalr-bench compare results/ablation DALR@teacher=image-text baseline
-  dalr-bench compare results/ablation DALR baseline --resamples 20000 --json"""
+  dalr-bench compare results/ablation DALR@teacher=image-text +IML@teacher=image-text --resamples 20000 --json"""
 _HEAD = ("task", "A", "B", "A-B", "95 % interval", "p", "p Holm", "p seeds", "d [95 %]", "P(A>B)", "rests on")
 
 
@@ -30,7 +30,7 @@ _HEAD = ("task", "A", "B", "A-B", "95 % interval", "p", "p Holm", "p seeds", "d 
     "--resamples", default=10_000, show_default=True, type=click.IntRange(100, 1_000_000),
     help="Draws of the examples.",
 )  # fmt: skip
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the draws.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the draws.")
 @click.option("--mix-protocols", is_flag=True, help="Compare even where the rows were scored in different ways.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _EXAMPLE = """\b
 Examples:
   dalr-bench explain suites/ablation.yaml baseline
-  dalr-bench explain suites/ablation.yaml baseline --seed 1 --axis teachers=both --json"""
+  dalr-bench explain suites/ablation.yaml DALR --seed 1 --axis teacher=image-text --json"""
 
 
 @click.command("explain", epilog=_EXAMPLE)

@@ -8,8 +8,8 @@ import click
 
 _EXAMPLE = """\b
 Examples:
-  dalr-bench export results/ablation DALR --to models/dalr
-  dalr-bench export results/ablation DALR --seed 1 --to models/dalr-1 --push me/dalr"""
+  dalr-bench export results/ablation DALR --axis teacher=image-text --to models/dalr
+  dalr-bench export results/ablation DALR --axis teacher=image-text --seed 1 --to models/dalr-1 --push me/dalr"""
 
 
 @click.command("export", epilog=_EXAMPLE)
@@ -31,7 +31,7 @@ def command(
     force: bool,
     repository: str | None,
 ) -> None:
-    """Write the model of a finished cell as a sentence-transformers folder with a model card.
+    """Write the model of VARIANT, a finished cell of RESULTS, as a sentence-transformers folder with a model card.
 
     It loads with SentenceTransformer(DIR) and transformers.AutoModel without dalr-bench: stock modules and safetensors.
     """

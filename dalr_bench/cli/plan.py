@@ -50,7 +50,7 @@ def command(
     read = load(suite, overrides, smoke)
     catalogue = load_plugins(frozenset({"backbone", "source", "teacher", "loss", "evaluator"})).catalogue
     plan = expand(read, catalogue, only, seeds)
-    document = plan_document(plan, *_recorded(plan, results / read.name))
+    document = plan_document(plan, *_recorded(plan, results / (f"{read.name}-smoke" if smoke else read.name)))
     if as_json:
         click.echo(json.dumps(document, indent=2))
     elif sys.stdout.isatty():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _EXAMPLE = """\b
 Examples:
   dalr-bench prefetch suites/ablation.yaml
-  dalr-bench prefetch suites/methods.yaml --offline --json"""
+  dalr-bench prefetch suites/methods/dalr.yaml --offline --json"""
 
 
 @click.command("prefetch", epilog=_EXAMPLE)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _EXAMPLE = """\b
 Examples:
   dalr-bench score sentence-transformers/all-MiniLM-L6-v2 --data DATA
-  dalr-bench score ./model --evaluators sts,senteval --pooling mean --out scores.json
-  dalr-bench score ./model --evaluators senteval --tasks CR --set senteval.mode=fast"""
+  dalr-bench score models/dalr --evaluators sts,senteval --data DATA --pooling mean --out scores.json
+  dalr-bench score models/dalr --evaluators senteval --tasks CR --data DATA --set senteval.mode=fast"""
 
 
 @click.command("score", epilog=_EXAMPLE)
@@ -32,9 +32,13 @@ Examples:
 @click.option("--normalize/--no-normalize", default=None, help="Unit length, instead of what the model's files state.")
 @click.option("--max-length", type=click.IntRange(min=3), help="Token ids, instead of what the model's files state.")
 @click.option("--tasks", multiple=True, metavar="NAME", help="Only these tasks.")
-@click.option("--set", "settings", multiple=True, metavar="EVALUATOR.OPTION=VALUE", help="e.g. sts.sick=all")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
+@click.option("--set", "settings", multiple=True, metavar="EVALUATOR.OPTION=VALUE", help="An evaluator's option, e.g. sts.sick=all.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to encode."
+)
+@click.option(
+    "--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Part of the protocol."
+)
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write model, revision, scores and seconds."
 )

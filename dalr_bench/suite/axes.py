@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dalr_bench.errors import nearest
 from dalr_bench.suite.diffs import Diffs, Patch, patch_of
 from dalr_bench.suite.faults import Faults
-from dalr_bench.suite.load import BASE
+from dalr_bench.suite.keys import BASE
 from dalr_bench.suite.names import name_fault
 from dalr_bench.suite.tree import Node, canonical, plain, text
 

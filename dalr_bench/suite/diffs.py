@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from dalr_bench.errors import nearest
 from dalr_bench.suite.faults import Faults
-from dalr_bench.suite.load import BASE, is_path
+from dalr_bench.suite.keys import BASE
+from dalr_bench.suite.load import is_path
 from dalr_bench.suite.tree import Node, as_map, plain
 
 SECTIONS = {"streams": "stream", "teachers": "teacher", "losses": "loss"}

@@ -11,7 +11,8 @@ from dalr_bench.suite.axes import Axis, Combination, combinations, labels, read_
 from dalr_bench.suite.diffs import SECTIONS, Diffs, Patch
 from dalr_bench.suite.faults import Faults
 from dalr_bench.suite.generate import generated, groups_of
-from dalr_bench.suite.load import BASE, Suite
+from dalr_bench.suite.keys import BASE
+from dalr_bench.suite.load import Suite
 from dalr_bench.suite.names import check_names, name_fault
 from dalr_bench.suite.tree import Node, text
 

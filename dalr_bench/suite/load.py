@@ -10,14 +10,10 @@ from typing import Any
 
 from dalr_bench.errors import Fault, SuiteError, nearest
 from dalr_bench.suite.faults import fault_at
+from dalr_bench.suite.keys import BASE, TOP
 from dalr_bench.suite.read import MAX_BYTES, read
 from dalr_bench.suite.tree import Mark, Node, merge, plain, replaced
 
-TOP = (
-    *("suite", "title", "extends", "seeds", "base", "support", "ablate", "groups", "generate"),
-    *("grid", "zip", "exclude", "smoke", "expect"),
-)
-BASE = ("backbone", "streams", "teachers", "losses", "train", "evaluate")
 _MAX_EXTENDS = 20
 _MAX_PARTS = 20
 

@@ -25,9 +25,9 @@ def bag_of_words(
 ) -> BagEncoder:
     """One column per word, its count as value: a floor that needs no training.
 
-    idf: multiply by ln((1 + n) / (1 + n_w)) + 1, with n sentences of which n_w hold the word (scikit-learn's smooth
+    * `idf`: multiply by ln((1 + n) / (1 + n_w)) + 1, with n sentences of which n_w hold the word (scikit-learn's smooth
       idf).
-    most: how many columns at most where the language is open (the most frequent words; ties by alphabet). A closed
+    * `most`: how many columns at most where the language is open (the most frequent words; ties by alphabet). A closed
       world has all its words.
 
     Source of the idf: scikit-learn's `TfidfTransformer(smooth_idf=True)`; the test compares with it.

@@ -25,9 +25,9 @@ def concept_bag(
 ) -> BagEncoder:
     """One column per concept of the scenes world, by an oracle for synonyms: a ceiling without binding.
 
-    weighted: columns weigh the square root of what the gold similarity gives them, so that a dot product of two bags
+    * `weighted`: columns weigh the square root of what the gold similarity gives them, so that a dot product of two bags
       is the weight of the concepts they share. Otherwise all weigh 1.
-    shapes, colours, synonyms: the world's size, as its source was given.
+    * `shapes`, `colours`, `synonyms`: the world's size, as its source was given.
 
     Source: the grammar of this project's own world (`scenes/lexicon.py`, `scenes/wording.py`).
 

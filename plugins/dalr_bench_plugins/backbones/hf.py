@@ -60,6 +60,11 @@ def hf(
     two views, and a fifth cheaper on a CPU). `lora_rank` trains low-rank updates of every linear layer (peft) and
     freezes the rest.
 
+    `lora_alpha` scales the updates (α/rank), `lora_dropout` is theirs. `hidden_dropout` and `attention_dropout` replace
+    the dropouts named above. `normalize` scales pooled rows to unit length. `revision` is a commit, tag or branch of a
+    hub id (left out: its newest); `trust_remote_code` runs code that stands beside the weights, which nothing here
+    needs. `allow_pickle` opens weights that are no safetensors (read weights_only).
+
     From scratch: `layers`, `hidden`, `heads`, `feed_forward`, `max_positions` shape a BertConfig. The tokenizer is
     word-level over the streams' closed vocabulary where they have one, else WordPiece learned from their sentences
     (`vocabulary_size`).

@@ -40,6 +40,11 @@ def pretrained(
     normalised, cut at 512 ids or at what the model can take. A sentence-transformers model with modules of other
     kinds (Dense, layer averages) runs through that library, and then takes no `pooling` or `normalize`.
 
+    `model`: a hub id, a folder, or `package:NAME` for a model an installed distribution carries. `max_length` counts
+    ids. `revision` is a commit, tag or branch of a hub id (left out: its newest); `trust_remote_code` runs code that
+    stands beside the weights, which nothing here needs. `allow_pickle` opens weights that are no safetensors (read
+    weights_only).
+
     Source: the file forms of sentence-transformers 6 (modules.json, 1_Pooling/config.json, sentence_bert_config.json).
     Raises DataError (missing, cut or pickled files; options such a model does not take).
     """

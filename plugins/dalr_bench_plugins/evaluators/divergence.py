@@ -42,9 +42,11 @@ class Divergence:
 
     g in [0, 1]: on `scenes` the gold similarity of the world's meanings; for real captions (`root`: a folder with
     captions.jsonl, or a captions file of Flickr30k or COCO, of which `keep` is the split) the cosine of the sentence
-    model `reference` (hub id, folder or `package:NAME`), whose own errors are then part of the measure: it is named in
-    the protocol. `scenes` takes options of the source of that name; unless said, 300 fresh scenes whose captions all
-    choose their own facts (divergence 1). Without any comparison the task is reported as missing.
+    model `reference` (hub id, folder or `package:NAME`; pooled by `pooling` where it states none), whose own errors are
+    then part of the measure: it is named in the protocol. `scenes` takes options of the source of that name; unless
+    said, 300 fresh scenes whose captions all choose their own facts (divergence 1). `split` is whose score this is (on
+    `scenes` with fresh scenes of its own), `seed` draws the strangers. Without any comparison the task is reported as
+    missing.
 
     Source: this project's own measure of the bias DALR (2025) names ISD; probability of superiority with ties as in
     the area under ROC. Raises SuiteError for `root` without `reference`; DataError for missing or malformed files.

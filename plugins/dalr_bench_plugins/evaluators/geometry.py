@@ -32,9 +32,11 @@ class Geometry:
     * `hubness`: skewness of how often a sentence is among the `neighbours` nearest of others; 0 without hubs.
     * `effective_rank`: exp of the entropy of the normalised singular values of the centred rows.
 
-    `threshold`, `strictly`: which pairs count as the same in meaning. `neighbours`: list length of hubness.
-    Alignment and uniformity are smaller where better. Raises DataError where STS-B is absent or no pair passes.
-    Sources: Wang and Isola 2020 (alignment, uniformity); Radovanovic et al. 2010 (hubness); Roy and Vetterli 2007.
+    `split`: STS-B's dev or test sentences; `sizes: any` takes files that are not of their official size, `root` another
+    folder than the run's. `threshold`, `strictly`: which pairs count as the same in meaning. `neighbours`: list length
+    of hubness. Alignment and uniformity are smaller where better. Raises DataError where STS-B is absent or no pair
+    passes. Sources: Wang and Isola 2020 (alignment, uniformity); Radovanovic et al. 2010 (hubness); Roy and Vetterli
+    2007.
     """
 
     def __init__(

@@ -47,7 +47,8 @@ class Misalignment:
     v is the cosine of the rows of `teacher`, an image teacher of the suite; left out, on `scenes`, the truth: a soft
     Dice of all things two pictures show (heldout/likeness.py). `root` reads real photos instead (a folder with
     captions.jsonl, or a captions file of Flickr30k or COCO with `photos`, of which `keep` is the split) and needs a
-    `teacher`. `scenes` takes options of the source of that name; unless said, 400 fresh scenes.
+    `teacher`. `split` is whose score this is (on `scenes` with fresh scenes of its own), `seed` draws the pairs.
+    `scenes` takes options of the source of that name; unless said, 400 fresh scenes.
 
     Source: this project's own measure of the bias DALR (2025) names CMB; representational similarity analysis
     (Kriegeskorte et al. 2008) over caption and picture. Raises SuiteError for `root` without `teacher`, and while

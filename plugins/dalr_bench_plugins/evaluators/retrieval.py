@@ -34,7 +34,8 @@ class Retrieval:
     space as they are, or by the rows of the image teacher it was trained on.
 
     Data: `scenes` takes options of the source of that name (unless said, 500 fresh scenes); or `root`: a folder with
-    captions.jsonl, or a captions file of Flickr30k or COCO with `photos`, of which `keep` is the split.
+    captions.jsonl, or a captions file of Flickr30k or COCO with `photos`, of which `keep` is the split. `split` is
+    whose score this is.
 
     Source: Karpathy and Fei-Fei 2015 (the protocol; five captions a picture), as in VSE++ and CLIP. Raises DataError
     for missing or malformed files, SuiteError where `scenes` and `root` are both named.

@@ -30,9 +30,11 @@ class Scenes:
     constant). `Scenes-colour` and `Scenes-shape`: accuracy of a logistic regression for the first colour and shape a
     sentence names, trained on one half of the synonyms and tested on the other. `split: dev` scores similarity only.
 
-    pairs: sentence pairs, equally many per unit of gold. rows: sentences to train a probe on, and as many to test it.
-    penalty: L2 strength of the probes. seed: draws the tests; nothing a source is set to moves them.
-    shapes, colours, synonyms, world, themes, skew, max_words: the world; give it what the source was given.
+    * `pairs`: sentence pairs, equally many per unit of gold.
+    * `probes`: whether the two probes are fitted; `rows`: sentences to train one on, and as many to test it; `penalty`: its
+      L2 strength.
+    * `seed` draws the tests; nothing a source is set to moves them.
+    * `shapes`, `colours`, `synonyms`, `world`, `themes`, `skew`, `max_words`: the world; give it what the source was given.
 
     Source: this project's own tests, after the form of STS (rank correlation of cosines) and of SentEval's transfer
     tasks (a logistic regression on frozen rows); gold as in `scenes/gold.py`. Swaps are a seventh of the draws and two

@@ -28,12 +28,13 @@ class SentEval:
     name.
 
     Metrics: `acc` (test, or nested cross-validation where a task has no test set), `devacc` (the cross-validation or
-    dev accuracy that chose the penalty; some papers print this one), for MRPC also `f1`. The mean over the seven
-    tasks exists only where all seven are there. `mode: test` is what papers print (10 folds, Adam); `fast` is the
-    toolkit's quick setting (5 folds, RMSprop). `solver: exact` reproduces the toolkit's arithmetic; `batched` trains
-    all folds and penalties in shared minibatches, is off by up to a point, and says so in the protocol; `serial` fits
-    one after another (slow). `probing` adds the probing tasks whose files are in SentEval's `probing` folder. Pairs
-    (MRPC, SICK-E) are seen as `[|u-v|, u*v]`. `sizes: any` takes sets that are not of their official size.
+    dev accuracy that chose the penalty; some papers print this one), for MRPC also `f1`. The mean over the seven tasks
+    exists only where all seven are there. `mode: test` is what papers print (10 folds, Adam); `fast` is the toolkit's
+    quick setting (5 folds, RMSprop). `solver: exact` reproduces the toolkit's arithmetic; `batched` trains all folds
+    and penalties in shared minibatches, is off by up to a point, and says so in the protocol; `serial` fits one after
+    another (slow). `probing` adds the probing tasks whose files are in SentEval's `probing` folder. Pairs (MRPC,
+    SICK-E) are seen as `[|u-v|, u*v]`. `tasks`: only these (SST5 and SICK-E run only when named). `root`: another
+    folder of data than the run's. `sizes: any` takes sets that are not of their official size.
 
     Raises DataError (file and line) for missing or malformed files, or where no asked set is there at all.
     Source: princeton-nlp/SimCSE@49fa580:evaluation.py and SentEval/senteval/.

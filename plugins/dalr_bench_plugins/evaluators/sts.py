@@ -31,11 +31,11 @@ class Sts:
     """Spearman's rho of cosine similarity against gold, per set, per subset, and the mean over the seven sets.
 
     `aggregation`: `all` concatenates the subsets of a set before ranking (what papers print), `mean` and `wmean`
-    average the subsets' own correlations, plainly or by their number of pairs. `split: dev` scores STS-B's dev set
-    (and SICK's trial set, if named), for selection during training. `sick: all` takes SICK's three files together, as
-    mteb does. `languages` adds STS-B's test pairs in those languages. STS13 comes without SMT. `sizes: any` takes sets
-    that are not of their official size. A set whose folder is absent is reported as missing, and then there is no
-    average either.
+    average the subsets' own correlations, plainly or by their number of pairs. `split: dev` scores STS-B's dev set (and
+    SICK's trial set, if named), for selection during training. `sick: all` takes SICK's three files together, as mteb
+    does. `sets`: only these; `root`: another folder of data than the run's. `languages` adds STS-B's test pairs in
+    those languages. STS13 comes without SMT. `sizes: any` takes sets that are not of their official size. A set whose
+    folder is absent is reported as missing, and then there is no average either.
 
     Raises DataError (file and line) for missing or malformed files, or where no asked set is there at all.
     Source: princeton-nlp/SimCSE@49fa580:SentEval/senteval/sts.py.

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class CrossModalAlignment:
     """½ [KL(Q^t2t ‖ P^t2v) + KL(Q^v2v ‖ P^v2t)], mean over the sentences: soft targets for the text-image similarities.
 
-    Q^t2t = softmax(S^T/τ_T), S^T the text teacher's similarities; Q^v2v = softmax(cos(u, u)/τ_T), u the image
-    teacher's rows; P^t2v = softmax(A/τ), P^v2t = softmax(Aᵀ/τ). Source: DALR (2025), cross-modal alignment. Teachers
-    first and without gradient.
+    Q^t2t = softmax(S^T/τ_T), S^T the text teacher's similarities; Q^v2v = softmax(cos(u, u)/τ_T), u the image teacher's
+    rows (`teacher`, `image`: their labels); P^t2v = softmax(A/τ), P^v2t = softmax(Aᵀ/τ). Source: DALR (2025),
+    cross-modal alignment. Teachers first and without gradient.
 
     Paper reading (methods.md 5, the defaults): A = cos(p1, v) in the space of the loss named in `space`, one τ = .05,
     no margin, mean over N. Hekang001/DALR@c53e1fc:src/model_modified.py:741-750,767: `student: raw` is A = cos(z1,

@@ -21,14 +21,14 @@ class Consistency:
     """Matched pairs cost 1 − cos, mismatched max(0, cos − m): the mean of both kinds over all 2N pairs.
 
     (1/2N) Σ_i [1 − cos(h_i, s_i)] + [max(0, cos(h_i, s_π(i)) − m)], h = B_t(z1) of the first view after the training
-    head, s = B_v(image teacher's rows). Source: DALR (2025), cross-modal consistency; m = .2 in the formula and in
-    Hekang001/DALR@c53e1fc:src/model_modified.py:518,641-651 (CosineEmbeddingLoss with labels ±1).
+    head, s = B_v(rows of the teacher `image`), m = `margin`. Source: DALR (2025), cross-modal consistency; m = .2 in
+    the formula and in Hekang001/DALR@c53e1fc:src/model_modified.py:518,641-651 (CosineEmbeddingLoss with labels ±1).
 
-    π: a random permutation that never gives a sentence a caption-mate's picture (the formulas say "shuffled"); drawn
-    from the step's generator, by the picture's key. Where one picture has more than half of the batch no such π
-    exists: pairs that met their own picture are then left out, and the mean is over the rest. `roll: k` is the
-    released code's fixed turn (k = 5, 486-497), same picture or not; it is the identity where k divides by the batch
-    size.
+    π (`mismatch: derangement`): a random permutation that never gives a sentence a caption-mate's picture (the formulas
+    say "shuffled"); drawn from the step's generator, by the picture's key. Where one picture has more than half of the
+    batch no such π exists: pairs that met their own picture are then left out, and the mean is over the rest.
+    `mismatch: roll` with `roll: k` is the released code's fixed turn (k = 5, 486-497), same picture or not; it is the
+    identity where k divides by the batch size.
 
     Towers (100-135): `layers` times Linear → BatchNorm → ReLU, `dim` wide at the end and `hidden` before it (768 in the
     code; left out, `dim`). `batchnorm: false` leaves the norm out, `final: false` ends on the bare Linear (with it

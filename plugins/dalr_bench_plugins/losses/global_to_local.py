@@ -21,8 +21,9 @@ class GlobalToLocal:
     """mean_i mean_t −log [e^{l_it·g_i/τ} / (e^{l_it·g_i/τ} + Σ_{j≠i,u} e^{l_ju·g_i/τ})], g = z1, l a teacher's states.
 
     Source: the term DALR's released code (2024) adds to its ranking loss and its formulas do not have:
-    Hekang001/DALR@c53e1fc:src/model_modified.py:560-603,725-739. There τ = .05, l = .33 SimCSE + .67 DiffCSE token
-    states without the first token, divided by their norm over the TOKEN axis, g un-normalised: those are the
+    Hekang001/DALR@c53e1fc:src/model_modified.py:560-603,725-739. There τ (`temperature`) = .05, l = .33 SimCSE + .67
+    DiffCSE token states without the first token, divided by their norm over the TOKEN axis, g un-normalised: those are
+    the
     defaults.
 
     `teachers` with `weights` (equal where not given). `combine: states` averages token states, for teachers that cut

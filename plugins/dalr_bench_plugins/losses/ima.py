@@ -15,10 +15,11 @@ from dalr_bench_plugins.formulas.similarity import cosines, teacher_cosines, wit
 class IntraModalAlignment:
     """KL(softmax(S^T/τ_T) ‖ softmax(cos(z1, z2)/τ)), mean over the sentences: the whole row, not only its order.
 
-    S^T [N, N]: the text teacher's similarities (a blend mixes several), without gradient; z1, z2 the two views after
-    the training head. Source: DALR (2025), intra-modal alignment. Paper reading (methods.md 5, the defaults): one τ =
-    .05, no margin, diagonal included, mean over N. Hekang001/DALR@c53e1fc:src/model_modified.py:752,767: `margin`
-    .18, `student_temperature` .0225 (.05 · .45), `teacher_temperature` .5: its target is nearly uniform.
+    S^T [N, N]: the similarities of the text teacher `teacher` (a blend mixes several), without gradient; z1, z2 the two
+    views after the training head. Source: DALR (2025), intra-modal alignment. Paper reading (methods.md 5, the
+    defaults): one τ = .05, no margin, diagonal included, mean over N.
+    Hekang001/DALR@c53e1fc:src/model_modified.py:752,767: `margin` .18, `student_temperature` .0225 (.05 · .45),
+    `teacher_temperature` .5: its target is nearly uniform.
 
     `reduction: sum` is the Σ of the formula taken literally (μ then scales with N). `diagonal: exclude` takes i = j
     out of both sides: Q there is 1 before the softmax and dominates at τ = .05.

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 class ImageGrounding:
     """Sentences find their picture, in both views: ½ Σ_a mean_i −log softmax_j(arc(cos(p^a_i, v_j))/τ)_i.
 
-    p^a = g_t(pooled rows of view a, before the training head), v = g_v(the image teacher's rows), heads Linear + Tanh
-    to `dim`. Source: MCSE (Zhang et al. 2022); uds-lsv/MCSE@3031426:src/model.py:136-156,187-191: 256 wide, τ
-    .05, no margin.
+    p^a = g_t(pooled rows of view a, before the training head), v = g_v(rows of the teacher `image`), τ = `temperature`,
+    heads Linear + Tanh to `dim`. Source: MCSE (Zhang et al. 2022); uds-lsv/MCSE@3031426:src/model.py:136-156,187-191:
+    256 wide, τ .05, no margin.
 
     Source of the rest: KDMCSE (Nguyen et al. 2024), duyngtr16061999/KDMCSE@33270bc:
     * `margin` m (radians; paper .125, code .15, DALR's code .18): negatives at an angle above m count as nearer by (1

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class ListMle:
     """−log P(the teacher's order) under the student: mean_i (1/M) Σ_j [log Σ_{k≥j} exp s_iπ(k) − s_iπ(j)].
 
-    s = cos(z1_i, z2_j)/τ over the other sentences of the batch, π the teacher's order from most to least similar.
-    Source: ListMLE (Xia et al. 2008) as RankCSE (Liu et al. 2023) and DALR use it. Only the order of the teacher
-    enters: it has no τ.
+    s = cos(z1_i, z2_j)/τ (`temperature`) over the other sentences of the batch, π the order of `teacher`, from most to
+    least similar. Source: ListMLE (Xia et al. 2008) as RankCSE (Liu et al. 2023) and DALR use it. Only the order of the
+    teacher enters: it has no τ.
 
     Paper reading (methods.md 5, the defaults): `diagonal` excluded (M = N − 1), τ .05, mean over the list, no margin.
     Released code (perceptiveshawty/RankCSE@17c5226:rankcse/models.py:79-109;

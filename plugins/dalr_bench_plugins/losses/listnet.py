@@ -15,10 +15,11 @@ from dalr_bench_plugins.formulas.similarity import cosines, teacher_cosines, wit
 class ListNet:
     """Cross entropy of top-one probabilities: −mean_i Σ_{j≠i} softmax(S^T_i/τ_T)_j log softmax(cos(z1_i, z2)/τ)_j.
 
-    S^T [N, N]: the text teacher's similarities, without gradient. Source: ListNet (Cao et al. 2007) as RankCSE (Liu
-    et al. 2023) uses it; perceptiveshawty/RankCSE@17c5226:rankcse/models.py:63-77. The code masks the diagonal and
-    has one temperature .05 on both sides (`student_temperature` too); a teacher temperature of τ/2 is declared there
-    and never used (69-71): it is `teacher_temperature: 0.025` here. The paper's own temperatures were not read.
+    S^T [N, N]: the similarities of the text teacher `teacher`, without gradient. Source: ListNet (Cao et al. 2007) as
+    RankCSE (Liu et al. 2023) uses it; perceptiveshawty/RankCSE@17c5226:rankcse/models.py:63-77. The code masks the
+    diagonal and has one temperature .05 on both sides (`student_temperature` too); a teacher temperature of τ/2 is
+    declared there and never used (69-71): it is `teacher_temperature: 0.025` here. The paper's own temperatures were
+    not read.
 
     `diagonal: include` puts the own second view in. `rows: sum` sums over the batch. `margin`: as in infonce.
     """

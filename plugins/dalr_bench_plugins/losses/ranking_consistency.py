@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class RankingConsistency:
     """mean_i JS(softmax(cos(z1_i, z2)/τ) ‖ softmax(cos(z2_i, z1)/τ)), a true Jensen–Shannon divergence (at most log 2).
 
-    Source: RankCSE (Liu et al. 2023), ranking consistency; τ = .05 as everywhere in that code.
+    Source: RankCSE (Liu et al. 2023), ranking consistency; τ (`temperature`) = .05 as everywhere in that code.
 
     Two quirks of perceptiveshawty/RankCSE@17c5226:rankcse/models.py:48-61,290-294 by option. `clamp` (1e-7 there) is
     a lower bound on log m, which is never above 0: the term then is −(H(p) + H(q))/2 − clamp, below zero, and asks

@@ -25,7 +25,7 @@ class ReplacedToken:
     sentence vector of a view: its gradient teaches h what the words were. Source: DiffCSE (Chuang et al. 2022);
     voidism/DiffCSE@f724b2c:diffcse/models.py:180-199,262-273, run_diffcse.sh.
 
-    Generator: a Hugging Face masked language model by id or folder, frozen (theirs: distilbert-base-uncased); None
+    `generator`: a Hugging Face masked language model by id or folder, frozen (theirs: distilbert-base-uncased); None
     trains a small one along (`generator_width`, `generator_layers`, `generator_heads`) by masked-word prediction,
     with `generator_weight` times its cross entropy (a departure, for vocabularies without one; as ELECTRA, which
     samples). `generator_dropout` leaves a frozen one's dropout on, as the code does. `pick: argmax` as the code or
@@ -35,9 +35,9 @@ class ReplacedToken:
     averages over padding too).
 
     Discriminator: `discriminator` by Hugging Face id or folder (theirs starts from the student's own checkpoint), or
-    None: from scratch with `layers`, `heads`, as wide as the student. `condition`: the row after the training head
-    (theirs is a BatchNorm MLP) or the pooled one; `projector: batchnorm` puts that MLP in between, owned by this
-    loss. `views` 2 conditions on both dropout passes with a mask each, as the code; 1 halves the cost.
+    None: from scratch with `layers`, `heads`, `dropout`, as wide as the student. `condition`: the row after the
+    training head (theirs is a BatchNorm MLP) or the pooled one; `projector: batchnorm` puts that MLP in between, owned
+    by this loss. `views` 2 conditions on both dropout passes with a mask each, as the code; 1 halves the cost.
 
     Needs a tokenizer with a mask token (SuiteError).
     """

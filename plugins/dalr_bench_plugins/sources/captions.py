@@ -17,9 +17,10 @@ from dalr_bench_plugins.reading.text import existing, read_json_lines
 class Captions:
     """A folder with `captions.jsonl` (or .gz): `{"image": "images/1.jpg", "captions": ["...", ...], ...}` a line.
 
-    `captions: one` draws one caption a photo from `seed`, `all` keeps every one. `split` keeps the lines whose field
-    `split` has that value. `limit` counts photos; `per_image` is the number of captions every photo must have.
-    `photos: false` reads the text alone: captions still know which share a photo, and no photo need be there.
+    `root` is the folder, `file` the captions' name in it. `captions: one` draws one caption a photo from `seed`, `all`
+    keeps every one. `split` keeps the lines whose field `split` has that value. `limit` counts photos; `per_image` is
+    the number of captions every photo must have. `photos: false` reads the text alone: captions still know which share
+    a photo, and no photo need be there.
 
     The corpus is named by its sentences and its photos (by content up to 256 MiB in all, else by name and size).
     Raises DataError with file and line: a photo that is not there, an empty caption, a wrong count, a line that is no

@@ -21,9 +21,9 @@ _PHOTOS = "Flickr30k's photos: fill in the request form at https://shannon.cs.il
 class KDMCSE:
     """KDMCSE's `flickr30k_ViT_L14.json`: `{KEY: {"image", "captions", "image_feat", "lang_feat"}}`, streamed.
 
-    The features are a teacher's: give the same file to a `stored` teacher. `photos` is the folder with the photos; left
-    out, none is needed. `captions: one` draws one a photo from `seed`; `limit` counts photos. Photos without a caption
-    (KDMCSE's preprocessing drops captions over 300 characters) are a fault unless `skip_bare`.
+    `path` is that file. Its features are a teacher's: give the same file to a `stored` teacher. `photos` is the folder
+    with the photos; left out, none is needed. `captions: one` draws one a photo from `seed`; `limit` counts photos.
+    Photos without a caption (KDMCSE's preprocessing drops captions over 300 characters) are a fault unless `skip_bare`.
     (duyngtr16061999/KDMCSE@33270bc:src/data.py:51-63, preprocess.py)
 
     Raises DataError with file and line: a cut file, an entry of another form, an empty caption, a missing photo.

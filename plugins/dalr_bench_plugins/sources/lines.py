@@ -21,8 +21,9 @@ _HOW = (
 class Lines:
     """Sentences of a text file, one a line, UTF-8, plain or gzipped; white space around a sentence is dropped.
 
-    `limit` takes the first so many sentences, `skip_blank` passes over blank lines. The corpus is named by the hash of
-    its sentences. Raises DataError with file and line: a missing or empty file, a blank line, bytes that are not UTF-8.
+    `path` is the file; `limit` takes the first so many sentences, `skip_blank` passes over blank lines. The corpus is
+    named by the hash of its sentences. Raises DataError with file and line: a missing or empty file, a blank line,
+    bytes that are not UTF-8.
     """
 
     def __init__(

@@ -19,9 +19,10 @@ _HOW = "the authors' data: follow the download links of uds-lsv/MCSE (flickr_ran
 class MCSE:
     """MCSE's `flickr_random_captions.txt` or `coco_random_captions.txt`: one caption a photo, one a line.
 
-    Line i belongs to row i of the features file (`features`, [n, 2048] ResNet rows): give that file to a `stored`
-    teacher (uds-lsv/MCSE@3031426:src/data.py:29-51). With `features` the two counts are compared here: MCSE's own
-    reader cuts the longer of the two silently. There are no photos: losses read the teacher's rows.
+    `captions` is that file; `limit` takes its first lines. Line i belongs to row i of the features file (`features`,
+    [n, 2048] ResNet rows): give that file to a `stored` teacher (uds-lsv/MCSE@3031426:src/data.py:29-51). With
+    `features` the two counts are compared here: MCSE's own reader cuts the longer of the two silently. There are no
+    photos: losses read the teacher's rows.
 
     Raises DataError with file and line: a blank line, a file that is not there, counts that differ.
     """

@@ -20,7 +20,8 @@ class NLITriplets:
     """Anchor, positive, negative in a csv with a header: `nli_for_simcse.csv` (princeton-nlp/SimCSE@49fa580).
 
     `sentences` are the anchors; `columns` of the corpus hold `positive` and, where the file has one, `negative`, row by
-    row. The options name the file's columns; `negative: null` reads pairs.
+    row. `anchor`, `positive` and `negative` name the file's columns; `negative: null` reads pairs. `path` is the file,
+    `limit` takes its first rows.
 
     Raises DataError with file and line: a header without these columns, a row of another length, an empty sentence.
     """

@@ -21,17 +21,17 @@ from dalr_bench_plugins.scenes.world import CELLS, World, WorldSize
 class Scenes:
     """Scenes of a small world, each with one picture and several captions; deterministic by seed.
 
-    scenes, captions, seed: how many scenes, captions of each, and which. Two sources of one `world` and different
+    * `scenes`, `captions`, `seed`: how many scenes, captions of each, and which. Two sources of one `world` and different
       `seed` show the same world in fresh scenes.
-    described: things of a scene that captions may mention; each caption mentions one to three of them.
-    hidden: dial of the cross-modal misalignment bias: things a picture holds beyond those, on average (a fraction
+    * `described`: things of a scene that captions may mention; each caption mentions one to three of them.
+    * `hidden`: dial of the cross-modal misalignment bias: things a picture holds beyond those, on average (a fraction
       means that this share of the scenes has one more). Turning it changes no caption.
-    divergence: dial of the intra-modal semantic divergence: probability that a caption picks its own facts instead of
+    * `divergence`: dial of the intra-modal semantic divergence: probability that a caption picks its own facts instead of
       those its siblings share. Turning it changes no picture and no caption's number of facts.
-    shapes, colours, synonyms, world, themes, skew, max_words: the world; an evaluator of it must be given the same.
+    * `shapes`, `colours`, `synonyms`, `world`, `themes`, `skew`, `max_words`: the world; an evaluator of it must be given the same.
       `skew` is how often a scene follows its theme, `world` the seed of the themes, `max_words` counts commas.
-    picture: edge of the pictures in pixels.
-    siblings: every row carries the next caption of its picture as the column `positive`, for contrast between captions
+    * `picture`: edge of the pictures in pixels.
+    * `siblings`: every row carries the next caption of its picture as the column `positive`, for contrast between captions
       of one picture instead of dropout views (needs two captions or more).
 
     Source: this project's own world. The dials are the two biases DALR names, cross-modal misalignment bias (CMB) and

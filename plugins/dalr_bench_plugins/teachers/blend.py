@@ -12,12 +12,12 @@ from dalr_bench.plugin.spec import Register
 
 
 class Blend:
-    """Several teachers' text sides as one, mixed with weights w (scaled to Σ w = 1; left out: equal).
+    """Several teachers' text sides as one (`of`), mixed with `weights` w (scaled to Σ w = 1; left out: equal).
 
-    `by: similarity`  S = Σ_k w_k Cos(T_k, T_k), as a row's vector [√w_1 T̂_1 ; …], whose cosine is exactly S [N, ΣT];
-    `by: vector`      t = Σ_k w_k T_k, raw (all widths equal), as DALR's soft labels and RankCSE average vectors;
-    `by: order`       R = Σ_k w_k rank_k, where rank_k(i, j) in [0, 1] is the share of the batch that teacher k holds
-                      less like i than j is (a tie counts half); only orders matter, given as `sim_NN` [N, N].
+    * `by: similarity`: S = Σ_k w_k Cos(T_k, T_k), as a row's vector [√w_1 T̂_1 ; …], whose cosine is exactly S [N, ΣT];
+    * `by: vector`: t = Σ_k w_k T_k, raw (all widths equal), as DALR's soft labels and RankCSE average vectors;
+    * `by: order`: R = Σ_k w_k rank_k, where rank_k(i, j) in [0, 1] is the share of the batch that teacher k holds
+      less like i than j is (a tie counts half); only orders matter, given as `sim_NN` [N, N].
 
     Pictures: where exactly one part has an image side, the blend has it. Weights in the sources: .33 on SimCSE and .67
     on DiffCSE (Hekang001/DALR@c53e1fc, its scripts; perceptiveshawty/RankCSE@17c5226). Raises SuiteError for weights

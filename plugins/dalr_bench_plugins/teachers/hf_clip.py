@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 class HFClip:
     """Both towers of a Hugging Face CLIP or SigLIP, frozen: text [N, T] and pictures [N, E] in one space, float32.
 
-    Rows are the projected ones, unscaled. Sentences are padded as the family was trained: CLIP to the longest of a
-    batch with a mask, SigLIP to its full length without one. `max_length` is the model's own unless given.
-    `normalize` scales rows to unit length. Both sides share one copy of the weights; `fingerprint` hashes them.
+    `model` is a hub id or a folder. Rows are the projected ones, unscaled, `batch` at a time. Sentences are padded as
+    the family was trained: CLIP to the longest of a batch with a mask, SigLIP to its full length without one.
+    `max_length` is the model's own unless given. `normalize` scales rows to unit length. Both sides share one copy of
+    the weights; `fingerprint` hashes them.
+
+    `revision` is a commit, tag or branch of a hub id (left out: its newest); `trust_remote_code` runs code that stands
+    beside the weights, which nothing here needs.
 
     Raises DataError where weights are missing, cut, or a pickle without `allow_pickle: true` (then read
     weights_only), and for a model that has not two towers.

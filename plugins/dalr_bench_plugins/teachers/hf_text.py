@@ -26,8 +26,12 @@ class HFText:
 
     `pooling` is an option and never guessed from a name (DALR's released code takes the mean for any path without
     "simcse": Hekang001/DALR@c53e1fc:src/train_mix.py:386-388). `cls` needs a checkpoint with pooler weights; SimCSE's
-    published teachers keep their MLP there. `max_length` counts ids, special ones included. The weights are opened when
+    published teachers keep their MLP there. `model` is a hub id or a folder; `batch` sentences are asked at a time;
+    `normalize` scales rows to unit length. `max_length` counts ids, special ones included. The weights are opened when
     first asked; `fingerprint` hashes the weight and tokenizer files and what decides the rows.
+
+    `revision` is a commit, tag or branch of a hub id (left out: its newest); `trust_remote_code` runs code that stands
+    beside the weights, which nothing here needs.
 
     Raises DataError where weights are missing, cut, or pickled without `allow_pickle: true` (then read weights_only).
     """

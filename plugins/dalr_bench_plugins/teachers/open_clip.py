@@ -28,7 +28,8 @@ class OpenClip:
     `pretrained` is a tag of that model, `weights` a local file instead; without either, random weights drawn from
     `seed`: a control, and what a test runs on. OpenAI's weights in a file want a `-quickgelu` model; a tag knows.
     `config` is a JSON file with an architecture open_clip does not know, used under the file's name. Sentences are cut
-    at the model's own context. `normalize` scales rows to unit length. Both sides share one copy of the weights.
+    at the model's own context. `batch` rows are asked at a time; `normalize` scales them to unit length. Both sides
+    share one copy of the weights.
 
     Raises DataError where weights are missing, cut, or a pickle without `allow_pickle: true` (then read weights_only),
     and SuiteError for a tag and a file at once.

@@ -22,8 +22,11 @@ class SentenceTransformerTeacher:
 
     `model` is an id, a folder, or `package:NAME` for the model an installed distribution carries.
 
-    `max_length` replaces the model's own limit. `normalize` scales rows to unit length where the model does not itself.
-    `fingerprint` hashes every weight and module file.
+    `max_length` replaces the model's own limit; `batch` sentences are asked at a time. `normalize` scales rows to unit
+    length where the model does not itself. `fingerprint` hashes every weight and module file.
+
+    `revision` is a commit, tag or branch of a hub id (left out: its newest); `trust_remote_code` runs code that stands
+    beside the weights, which nothing here needs.
 
     Raises DataError where the model is missing, or holds pickled weights without `allow_pickle: true` (then read
     weights_only by sentence-transformers).

@@ -19,9 +19,10 @@ _UNFIT = re.compile(r"[^\w\-. :]")
 class MlFlow:
     """One MLflow run a run, the suite as its experiment: curves by step, the config as `config.json`, final scores.
 
-    `uri`: a folder (a local file store; newer versions of the library open one only where MLFLOW_ALLOW_FILE_STORE is
-    set, which asking for a folder does) or the address of a tracking server or data base. Raises PluginError where
-    the library is not installed. Source: mlflow's `MlflowClient`; the fluent interface is not used, so nothing global is changed.
+    `experiment` replaces the suite's name. `uri`: a folder (a local file store; newer versions of the library open one
+    only where MLFLOW_ALLOW_FILE_STORE is set, which asking for a folder does) or the address of a tracking server or
+    data base. Raises PluginError where the library is not installed. Source: mlflow's `MlflowClient`; the fluent
+    interface is not used, so nothing global is changed.
     """
 
     def __init__(self, uri: str = "mlruns", experiment: str | None = None) -> None:

@@ -13,9 +13,9 @@ from dalr_bench_plugins.tracking.installed import require
 class WeightsAndBiases:
     """One W&B run a run: curves by step, the config, final scores as summary; the suite is its group.
 
-    `mode: offline` writes files under `folder` and asks no network (`wandb sync` sends them later); without `mode`
-    the library's own setting holds (WANDB_MODE). Raises PluginError where the library is not installed. Source:
-    wandb's `init`, `Run.log` and `Run.summary`.
+    `project` and `entity` say where. `mode: offline` writes files under `folder` and asks no network (`wandb sync`
+    sends them later); without `mode` the library's own setting holds (WANDB_MODE). Raises PluginError where the library
+    is not installed. Source: wandb's `init`, `Run.log` and `Run.summary`.
     """
 
     def __init__(
