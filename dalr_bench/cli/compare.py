@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _EXAMPLE = """\b
 Examples:
   dalr-bench compare results/ablation DALR@teacher=image-text baseline
-  dalr-bench compare results/ablation DALR@teacher=image-text +IML@teacher=image-text --resamples 20000 --json"""
+  dalr-bench compare results/ablation DALR@teacher=image-text untrained@teacher=image-text --resamples 20000 --json"""
 _HEAD = ("task", "A", "B", "A-B", "95 % interval", "p", "p Holm", "p seeds", "d [95 %]", "P(A>B)", "rests on")
 
 
