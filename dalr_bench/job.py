@@ -23,6 +23,7 @@ from dalr_bench.record.execution import executed
 from dalr_bench.record.files import write_folder, write_json
 from dalr_bench.record.lease import Lease
 from dalr_bench.record.record import Record
+from dalr_bench.record.retries import carried
 from dalr_bench.record.steps import StepLog
 from dalr_bench.record.store import read_config
 from dalr_bench.restore import DIMS, Opener, open_built
@@ -78,8 +79,9 @@ class Job:
             config = {**config, "losses": {}, "train": {**config["train"], "dev": None}}
         return config
 
-    def record(self, config: Mapping[str, Any], **rest: Any) -> Record:
+    def record(self, config: Mapping[str, Any], extra: Mapping[str, Any], **rest: Any) -> Record:
         """A record of this run, here and now."""
+        rest["extra"] = {**extra, **carried(config, self.folder)}
         where = environment(str(self.workshop.device), self.workshop.plugins.catalogue)
         named = {key: config[key] for key in ("suite", "variant", "axes", "seed")}
         return Record(run_id=self.folder.name, seconds=self.seconds, environment=where, **named, **rest)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dalr_bench.errors import EXIT_SOME_FAILED, UserError
+from dalr_bench.execute.trouble import trouble_of
 from dalr_bench.job import Job
 from dalr_bench.keeping import Keeping
 from dalr_bench.protocols import Report
@@ -82,7 +83,15 @@ def _fail(job: Job, error: Exception) -> Record:
 
 def _unwritten(folder: Path, error: Exception) -> Record:
     code = error.exit_code if isinstance(error, UserError) else EXIT_SOME_FAILED
-    return Record(folder.name, "", "", 0, status="failed", error=line(error), extra={"exit_code": code})
+    return Record(
+        folder.name,
+        "",
+        "",
+        0,
+        status="failed",
+        error=line(error),
+        extra={"exit_code": code, "trouble": trouble_of(error)},
+    )
 
 
 def line(error: Exception) -> str:

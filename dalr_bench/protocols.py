@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Task,
         TeacherRows,
         TokenBatch,
+        Trouble,
     )
 
 
@@ -190,22 +191,28 @@ class Evaluator(Protocol):
 
 
 class Queue(Protocol):
-    """The tasks of a grid in an order that respects their needs. `take` gives one that may start now (None: wait, or all taken)."""
+    """The tasks of a grid in an order that respects their needs.
+
+    `take` gives one that may start now and, where `fits` is given, that fits (None: wait, or all taken). `end` is told how
+    a task ended; one that is worth another try (`trouble`) is given out again, so executors keep no count of their own.
+    """
 
     def __len__(self) -> int: ...
-    def take(self) -> Task | None: ...
+    def take(self, fits: Callable[[Task], bool] | None = None) -> Task | None: ...
     def done(self) -> bool: ...
-    def end(self, run_id: str, status: str, error: str | None = None) -> None: ...
+    def end(self, run_id: str, status: str, error: str | None = None, trouble: Trouble | None = None) -> None: ...
 
 
 Report = Callable[[Mapping[str, Any]], None]
 
 
 class Executor(Protocol):
-    """Runs the tasks of a queue until it is done, telling `report` every event. Never pickles anything.
+    """Runs the tasks of a queue until it is done, telling `report` every event. Never pickles anything of ours: a task is
+    a folder's name, its record is a file in it.
 
     Injected on request: `jobs` (how many at once; None: its own choice), `device` (auto, cpu, cuda), and
-    `perform(task, report) -> (status, error)`, which runs a task in this process.
+    `perform(task, report) -> Ending`, which runs a task in this process. Other options are given on the command line:
+    `--executor NAME:KEY=VALUE,...`.
     """
 
     def execute(self, queue: Queue, report: Report) -> None: ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -260,10 +260,27 @@ class Evaluation:
 
 
 # ------------------------------------------------------------------ running
+Trouble = Literal["bug", "memory", "preempted", "lost"]
+
+
 @dataclass(frozen=True)
 class Task:
-    """One run folder in, one record out: what an executor is handed."""
+    """One run folder in, one record out: what an executor is handed.
+
+    Tasks of one `shape` need the same memory; `memory` are the peak bytes of recorded runs of that shape, None where none
+    was measured on this kind of device.
+    """
 
     run_id: str
     folder: str
     needs: tuple[str, ...] = ()
+    shape: str = ""
+    memory: int | None = None
+
+
+class Ending(NamedTuple):
+    """How a task ended: done or failed, and why. What `trouble` it was decides whether it is tried again."""
+
+    status: str
+    error: str | None = None
+    trouble: Trouble | None = None

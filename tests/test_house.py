@@ -38,6 +38,7 @@ FLOORS = [
     {"looked_at"},
     {"job"},
     {"pipeline"},
+    {"working"},
     {"cli"},
 ]
 

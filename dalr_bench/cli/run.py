@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dalr_bench.protocols import Report
     from dalr_bench.publish.replay import Replay
     from dalr_bench.suite import Plan
-    from dalr_bench.types import Run, Task
+    from dalr_bench.types import Ending, Run, Task
 
 _EXAMPLE = """\b
 Examples:
@@ -43,7 +43,9 @@ Examples:
     "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of the suite, e.g. train.steps=100."
 )
 @click.option("--smoke", is_flag=True, help="The suite's own overlay that runs in a minute anywhere.")
-@click.option("--executor", metavar="NAME", help="local (default), inline, or one a plugin adds.")
+@click.option(
+    "--executor", metavar="NAME[:KEY=VALUE,...]", help="local (default), inline, ray, slurm, or one a plugin adds."
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at once. Default: one a GPU, or one a core.")
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="Where to compute."
@@ -110,7 +112,7 @@ def command(
     _greet(console, plan, todo, folder)
     code = 0
     if todo:
-        queue = _queue(plan, todo, folder, fail_fast)
+        queue = _queue(todo, folder, fail_fast)
         with told_to_workers(watching), keeping.told_to_workers(checkpoint_every, retain):
             _execute(queue, _executor(plugins, executor, jobs, device, queue), console)
         code = _close(console, queue, folder)
@@ -192,37 +194,38 @@ def prepare(plan: Plan, whole: Plan, folder: Path) -> list[Run]:
     return todo
 
 
-def _queue(plan: Plan, todo: Sequence[Run], folder: Path, fail_fast: bool) -> TaskQueue:
+def _queue(todo: Sequence[Run], folder: Path, fail_fast: bool) -> TaskQueue:
     from dalr_bench.execute.queue import TaskQueue
+    from dalr_bench.execute.trouble import Retries
+    from dalr_bench.record.retries import halve_micro_batch, note_retry
     from dalr_bench.types import Task
 
-    return TaskQueue([Task(run.id, str(folder / run.id), run.needs) for run in todo], fail_fast)
+    trained = {run.id: run.config["train"] for run in todo}
+    retries = Retries(
+        lambda task: halve_micro_batch(task.folder, trained[task.run_id]),
+        lambda task, trouble, error: note_retry(task.folder, trouble, error),
+    )
+    tasks = [Task(run.id, str(folder / run.id), run.needs) for run in todo]
+    return TaskQueue(tasks, fail_fast, again=retries)
 
 
-def _executor(plugins: Plugins, name: str | None, jobs: int | None, device: str, queue: TaskQueue) -> Any:
+def _executor(plugins: Plugins, named: str | None, jobs: int | None, device: str, queue: TaskQueue) -> Any:
     """The executor asked for; without a word several runs go to worker processes, a single one stays here."""
-    from dalr_bench.types import Part
+    from dalr_bench.plugin.named import parse
 
-    chosen = name or ("inline" if len(queue) == 1 or jobs == 1 else "local")
-    given = {"jobs": jobs, "device": device, "perform": _here(plugins, device)}
-    return plugins.catalogue.build("executor", Part(chosen), **given)
+    part = parse(named or ("inline" if len(queue) == 1 or jobs == 1 else "local"), "--executor")
+    return plugins.catalogue.build("executor", part, jobs=jobs, device=device, perform=_here(plugins, device))
 
 
-def _here(plugins: Plugins, device: str) -> Callable[[Task, Report], tuple[str, str | None]]:
-    """Runs a task in this process; torch is imported when the first one starts."""
-    shops: list[Any] = []
+def _here(plugins: Plugins, device: str) -> Callable[[Task, Report], Ending]:
+    """Runs a task in this process."""
+    from dalr_bench.working import Hand
 
-    def perform_task(task: Task, report: Report) -> tuple[str, str | None]:
-        import os
+    hands: list[Hand] = []
 
-        from dalr_bench.pipeline import perform
-        from dalr_bench.train.device import choose
-        from dalr_bench.workshop import Workshop
-
-        if not shops:
-            shops.append(Workshop(plugins, choose(device), os.environ.get("DALR_BENCH_DATA")))
-        record = perform(Path(task.folder), shops[0], report)
-        return record.status, record.error
+    def perform_task(task: Task, report: Report) -> Ending:
+        hands[:] = hands or [Hand(device, lambda event: None if event["event"] == "end" else report(event), plugins)]
+        return hands[0].run(task.folder)
 
     return perform_task
 

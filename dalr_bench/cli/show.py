@@ -118,6 +118,9 @@ class Bars:
             if event["status"] != "done":
                 told = f"[red]{event['status']}[/red] {escape(run)}: {escape(str(event['error']))}"
                 self.console.print(told, highlight=False)
+        elif event["event"] == "retry":
+            told = f"[yellow]again[/yellow] {escape(run)} ({event['trouble']}): {escape(str(event['error']))}"
+            self.console.print(told, highlight=False)
         elif event["event"] == "warning":
             self.console.print(f"[yellow]warning[/yellow] {escape(run)}: {escape(event['text'])}", highlight=False)
         else:
@@ -155,6 +158,8 @@ class Lines:
         if event["event"] == "end":
             tail = f": {event['error']}" if event["error"] else ""
             self._say(f"{head} {event['status']} {event['run_id']}{tail}  ({self._pace.left})")
+        elif event["event"] == "retry":
+            self._say(f"{head} again {event['run_id']} ({event['trouble']}): {event['error']}")
         elif event["event"] == "warning":
             self._say(f"{head} warning {event['run_id']}: {event['text']}")
         elif event["event"] == "waiting":

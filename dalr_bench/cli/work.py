@@ -1,4 +1,4 @@
-"""A worker: run folders in by standard input, one JSON line each; events out by standard output. Started by executors."""
+"""A worker: run folders in, events and records out. Started by executors, on whatever machine they reach."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,22 +13,24 @@ import click
 
 @click.command(hidden=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-def command(device: str) -> None:
-    """Run the folders named on standard input, one after another. One run folder in, one record out."""
+@click.argument("folder", required=False)
+def command(device: str, folder: str | None) -> int:
+    """Run FOLDER; without it the folders named on standard input, one JSON line each. Events go to standard output.
+
+    One run folder in, one record out. Exit code 1: FOLDER's run failed, and its record says why.
+    """
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to the log, never among the events
-    from dalr_bench.pipeline import perform
-    from dalr_bench.plugin.manager import load
-    from dalr_bench.plugin.trackers import asked_for, attach
-    from dalr_bench.train.device import choose
-    from dalr_bench.workshop import Workshop
+    from dalr_bench.errors import EXIT_DONE, EXIT_SOME_FAILED
+    from dalr_bench.working import Hand
 
     def report(event: Mapping[str, Any]) -> None:
         events.write(json.dumps(dict(event)) + "\n")
 
-    plugins = load()
-    attach(plugins, asked_for(), lambda run, text: report({"event": "warning", "run_id": run, "text": text}))
-    workshop = Workshop(plugins, choose(device), os.environ.get("DALR_BENCH_DATA"))
+    hand = Hand(device, report)
+    if folder is not None:
+        return EXIT_DONE if hand.run(folder).status == "done" else EXIT_SOME_FAILED
+    hand.workshop()  # what is slow to import is there when the first folder comes
     for line in sys.stdin:
-        record = perform(Path(json.loads(line)["folder"]), workshop, report)
-        report({"event": "end", "run_id": record.run_id, "status": record.status, "error": record.error})
+        hand.run(json.loads(line)["folder"])
+    return EXIT_DONE

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from dalr_bench.errors import SuiteError
 from dalr_bench.plugin.manager import Plugins
+from dalr_bench.plugin.named import parse
 from dalr_bench.plugin.spec import hookimpl
-from dalr_bench.types import Part
 
 # How worker processes learn of them: the same texts, with ; between. Never part of a run's identity.
 VARIABLE = "DALR_BENCH_TRACKERS"
@@ -63,24 +61,9 @@ def attach(plugins: Plugins, asked: Sequence[str], tell: Tell) -> None:
     Raises SuiteError for a malformed text, PluginError for an unknown tracker, a wrong option or a missing library.
     """
     for number, text in enumerate(dict.fromkeys(asked)):
-        part = parse(text)
+        part = parse(text, "--tracker")
         tracker = plugins.catalogue.build("tracker", part)
         plugins.hooks.register(Guarded(part.name, tracker, tell), name=f"tracker {number} {part.name}")
-
-
-def parse(text: str) -> Part:
-    """`wandb:project=mine,mode=offline` → the part. Values are JSON where they read as such, else text."""
-    name, _, rest = text.partition(":")
-    options: dict[str, Any] = {}
-    for item in filter(None, rest.split(",")):
-        key, mark, value = item.partition("=")
-        if not mark or not key.strip():
-            raise SuiteError(f"--tracker {text}: expected NAME or NAME:key=value,key=value")
-        try:
-            options[key.strip()] = json.loads(value)
-        except ValueError:
-            options[key.strip()] = value
-    return Part(name.strip(), options)
 
 
 def asked_for(given: Sequence[str] = ()) -> list[str]:

@@ -12,7 +12,8 @@ from tracked import TINY, same_weights, trained
 from dalr_bench import PluginError, SuiteError
 from dalr_bench.cli.main import main
 from dalr_bench.plugin.manager import Plugins, load
-from dalr_bench.plugin.trackers import VARIABLE, asked_for, attach, parse, told_to_workers
+from dalr_bench.plugin.named import parse
+from dalr_bench.plugin.trackers import VARIABLE, asked_for, attach, told_to_workers
 from dalr_bench.train import weights
 
 
@@ -79,13 +80,13 @@ def plugins(made: list[Meddler]) -> Plugins:
     ],
 )
 def test_a_text_is_a_name_and_options(text: str, name: str, options: dict[str, Any]) -> None:
-    part = parse(text)
+    part = parse(text, "--tracker")
     assert (part.name, part.options) == (name, options)
 
 
 def test_what_is_malformed_or_unknown_is_told(plugins: Plugins) -> None:
     with pytest.raises(SuiteError, match="expected NAME or NAME:key=value"):
-        parse("wandb:offline")
+        parse("wandb:offline", "--tracker")
     with pytest.raises(PluginError, match=r"no tracker is called 'medler'. Did you mean 'meddler'"):
         attach(plugins, ["medler"], lambda *_: None)
     with pytest.raises(PluginError, match="no such option"):

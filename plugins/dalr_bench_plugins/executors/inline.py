@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dalr_bench import Queue, Report, Task, hookimpl
+from dalr_bench import Ending, Queue, Report, Task, hookimpl
 from dalr_bench.plugin.spec import Register
 
 
@@ -14,14 +14,13 @@ class Inline:
     Source: own work.
     """
 
-    def __init__(self, *, perform: Callable[[Task, Report], tuple[str, str | None]]) -> None:
+    def __init__(self, *, perform: Callable[[Task, Report], Ending]) -> None:
         self._perform = perform
 
     def execute(self, queue: Queue, report: Report) -> None:
         """Run every task of the queue to its end."""
         while (task := queue.take()) is not None:
-            status, error = self._perform(task, report)
-            queue.end(task.run_id, status, error)
+            queue.end(task.run_id, *self._perform(task, report))
 
 
 @hookimpl

@@ -1,0 +1,71 @@
+"""A process that runs folders: by whatever executor it was started, it is the same hand on the same tools."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dalr_bench.types import Ending
+
+if TYPE_CHECKING:
+    from dalr_bench.plugin.manager import Plugins
+    from dalr_bench.protocols import Report
+    from dalr_bench.record.record import Record
+    from dalr_bench.workshop import Workshop
+
+
+@dataclass
+class Hand:
+    """Runs folders one after another. What runs share (corpora, stores) is opened once; torch is imported for the first.
+
+    `device` is auto, cpu or cuda. `plugins` are loaded, and the trackers of DALR_BENCH_TRACKERS attached, where none are given.
+    """
+
+    device: str
+    report: Report
+    plugins: Plugins | None = None
+    _shop: Workshop | None = field(default=None, init=False)
+
+    def run(self, folder: str) -> Ending:
+        """One run folder in, one record out; its ending is also told as the event `end`."""
+        from dalr_bench.pipeline import perform
+
+        record = perform(Path(folder), self.workshop(), self.report)
+        ending = ending_of(record)
+        self.report({"event": "end", "run_id": record.run_id, **ending._asdict(), "peak": _peak(record)})
+        return ending
+
+    def workshop(self) -> Workshop:
+        """The tools, made at the first call."""
+        if self._shop is None:
+            from dalr_bench.train.device import choose
+            from dalr_bench.workshop import Workshop
+
+            plugins = self.plugins or self._load()
+            self._shop = Workshop(plugins, choose(self.device), os.environ.get("DALR_BENCH_DATA"))
+        return self._shop
+
+    def _load(self) -> Plugins:
+        from dalr_bench.plugin.manager import load
+        from dalr_bench.plugin.trackers import asked_for, attach
+
+        plugins = load()
+        attach(plugins, asked_for(), lambda run, text: self.report({"event": "warning", "run_id": run, "text": text}))
+        return plugins
+
+
+def ending_of(record: Record | None) -> Ending:
+    """What a record says of its task. None: the process that had it left nothing behind."""
+    if record is None:
+        return Ending("failed", "it left no record", "lost")
+    if record.status == "done":
+        return Ending("done")
+    trouble: Any = record.extra.get("trouble", "bug")
+    return Ending("failed", record.error, trouble)
+
+
+def _peak(record: Record) -> int | None:
+    found = record.extra.get("bytes")
+    return found.get("peak") if isinstance(found, dict) else None

@@ -1,0 +1,1 @@
+"""What executors are made of: processes that run folders, and the devices they share."""

@@ -1,0 +1,82 @@
+"""A worker process on this machine: folders in by its standard input, events out by its standard output."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import IO, Any
+
+from dalr_bench import Ending, Task
+from dalr_bench.execute.trouble import memory_kills, trouble_of_death
+
+_SECONDS_TO_LEAVE = 20
+
+
+@dataclass
+class Worker:
+    """`python -m dalr_bench work`, and the thread that reads its events. None on `events` says the process is gone."""
+
+    device: str
+    environment: dict[str, str]
+    events: SimpleQueue[Any]
+    task: Task | None = None
+    _process: subprocess.Popen[str] = field(init=False)
+    _log: IO[bytes] = field(init=False)
+    _reader: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the worker lives; `stop` closes it
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log}
+        command = [sys.executable, "-m", "dalr_bench", "work", "--device", self.device]
+        self._kills = memory_kills()
+        self._process = subprocess.Popen(command, env=self.environment, text=True, bufsize=1, **pipes)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def give(self, task: Task) -> None:
+        """Hand the worker a folder."""
+        self.task = task
+        try:
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps({"run_id": task.run_id, "folder": task.folder}) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            # It died between two runs; the reading thread says so, and the run is ended there.
+            return
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.events.put((self, json.loads(line)))
+        self._process.wait()
+        self.events.put((self, None))
+
+    def death(self) -> Ending:
+        """How the process ended: the code, its last words, and what trouble that is."""
+        self._log.seek(0)
+        words = self._log.read().decode(errors="replace").strip().splitlines()
+        code = self._process.returncode
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        told = f"{how}; last words: {words[-1]}" if words else how
+        return Ending("failed", f"its worker process died ({told})", trouble_of_death(code, self._kills))
+
+    def stop(self) -> None:
+        """Close its input and give it a moment; then terminate it."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        if self.task is not None:
+            self._process.terminate()
+        try:
+            self._process.wait(timeout=_SECONDS_TO_LEAVE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._log.close()
