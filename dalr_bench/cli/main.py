@@ -87,3 +87,4 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader of our output is gone (`| head`): not our fault, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+

@@ -43,9 +43,7 @@ class Checkpoints:
     told: Callable[[Mapping[str, Any]], Any]
     steps: int = 0
     lost: Callable[[], bool] = lambda: False
-    synced: Callable[[], Any] = lambda: (
-        None
-    )  # brings the step log to the disk, before a checkpoint says how far it goes
+    synced: Callable[[], Any] = lambda: None  # brings the step log to the disk, before a checkpoint says how far it goes
     _last: float = field(default_factory=time.monotonic)
     _linked: tuple[int, Path] | None = None
     _found: tuple[int, Path] | None = None
@@ -102,12 +100,7 @@ class Checkpoints:
             self._write_best(place / _BEST, course)
         result = course.result
         best = course.keeper.best if course.keeper.weights is not None else None
-        document = {
-            "best": best,
-            "best_step": result.best_step,
-            "dev_curve": result.dev_curve,
-            "seconds": result.seconds,
-        }
+        document = {"best": best, "best_step": result.best_step, "dev_curve": result.dev_curve, "seconds": result.seconds}
         write_json(place / _STATE, document)
 
     def _write_best(self, path: Path, course: Course) -> None:
