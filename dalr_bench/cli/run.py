@@ -62,6 +62,7 @@ Examples:
     help="What stays of a run: its weights (best, default), the last checkpoint too (last), neither (none).",
 )  # fmt: skip
 @click.option("--offline", is_flag=True, help="Never try the network.")
+@click.option("--deterministic", is_flag=True, help="Only algorithms that give the same bits every time; may be slower.")
 @click.option(
     "--tracker", "trackers", multiple=True, metavar="NAME[:KEY=VALUE,...]",
     help="Log to tensorboard, wandb, mlflow, or one a plugin adds.",
@@ -80,6 +81,7 @@ def command(
     checkpoint_every: str | None,
     retain: str | None,
     offline: bool,
+    deterministic: bool,
     trackers: tuple[str, ...],
 ) -> int:
     """Train and score every cell of SUITE that is not done yet, then print its table.
@@ -94,9 +96,12 @@ def command(
     from dalr_bench import keeping
     from dalr_bench.plugin.manager import load as load_plugins
     from dalr_bench.plugin.trackers import asked_for, attach, told_to_workers
+    from dalr_bench.record.environment import DETERMINISTIC
 
     if offline:
         os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    if deterministic:
+        os.environ[DETERMINISTIC] = "1"  # workers inherit it; it takes effect where a device is chosen
     console = Console(stderr=True)
     plugins = load_plugins()
     watching = asked_for(trackers)

@@ -34,7 +34,7 @@ Examples:
 )  # fmt: skip
 @click.option("--gap", is_flag=True, help="Show differences to the published numbers (`expect`, --reported).")
 @click.option("--mix-protocols", is_flag=True, help="Print a column even where its rows were scored in different ways.")
-@click.option("--cost", is_flag=True, help="Add a column with the seconds a run took.")
+@click.option("--cost", is_flag=True, help="Add what a run took: seconds, memory, energy, and each loss term a step.")
 @click.option(
     "--spread", type=click.Choice(["std", "sem", "ci"]), help="What follows ±: sample deviation over seeds (default), "
     "standard error, or half a 95 % t-interval (default of --contributions).",

@@ -15,13 +15,15 @@ from typing import Any
 from dalr_bench.plugin.registry import Catalogue
 
 _OURSELVES = "dalr-bench"
+DETERMINISTIC = "DALR_BENCH_DETERMINISTIC"
 
 
 def environment(device: str | None = None, catalogue: Catalogue | None = None) -> dict[str, Any]:
     """The `environment` of a record: machine, software, commit, and the plugins' distributions.
 
     `device` is what the run trained on, in words (`cpu`, `cuda: NVIDIA H200`); it is given, because nothing here
-    imports torch. `memory_bytes` is None where the system does not tell.
+    imports torch. `memory_bytes` is None where the system does not tell, `threads` (torch's, of one operation) in a
+    process that computes nothing.
     """
     return {
         "python": platform.python_version(),
@@ -30,11 +32,23 @@ def environment(device: str | None = None, catalogue: Catalogue | None = None) -
         "cores": cores(),
         "memory_bytes": _memory_bytes(),
         "device": device,
+        "threads": _threads(),
+        "deterministic": asked_to_be_deterministic(),
         "commit": _commit(Path.cwd()),
         "dalr_bench": _version(_OURSELVES),
         "libraries": {name: found for name in _libraries() if (found := _version(name)) is not None},
         "plugins": {} if catalogue is None else distributions((c.distribution, c.version) for c in catalogue),
     }
+
+
+def asked_to_be_deterministic() -> bool:
+    """Whether `run --deterministic` was said, here or to the process that started this one."""
+    return os.environ.get(DETERMINISTIC) == "1"
+
+
+def _threads() -> int | None:
+    # The name alone may stand for a module that is not loaded yet (plugins import torch lazily).
+    return int(sys.modules["torch"].get_num_threads()) if "torch._C" in sys.modules else None
 
 
 def cores() -> int:

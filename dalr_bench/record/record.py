@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from dalr_bench.types import Score
@@ -52,6 +53,15 @@ class Record:
             "environment": dict(self.environment),
             **{key: value for key, value in self.extra.items() if key not in _KEYS},
         }
+
+    @cached_property
+    def spent(self) -> dict[str, dict[str, float]]:
+        """What the run cost by part of its work and of a step (`costs`), and under "" the peak of its memory: what is
+        known of it, unknown quantities left out."""
+        costs, peak = self.extra.get("costs"), self.extra.get("bytes")
+        found = {str(part): _known(each) for part, each in costs.items()} if isinstance(costs, dict) else {}
+        top = _known({"peak_bytes": peak.get("peak")}) if isinstance(peak, dict) else {}
+        return {**found, **({"": top} if top else {})}
 
     @classmethod
     def from_json(cls, document: Any) -> Record:
@@ -115,6 +125,15 @@ def take(document: Mapping[str, Any], key: str, kind: type) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ValueError(f"`{key}` must be {kind.__name__}, not {_kind(value) if key in document else 'absent'}")
     return value
+
+
+def _known(values: Any) -> dict[str, float]:
+    numbers = values.items() if isinstance(values, dict) else ()
+    return {
+        str(key): float(value)
+        for key, value in numbers
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, float]:

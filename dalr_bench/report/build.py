@@ -21,6 +21,7 @@ from dalr_bench.table.notes import clean
 from dalr_bench.table.stats import mean, std
 
 _HABIT = "baseline"
+_OF_A_STEP = {"ms_per_step", "share"}
 
 
 def build_report(results: Results, request: Request, judge: Judge | None = None) -> Report:
@@ -42,6 +43,7 @@ def build_report(results: Results, request: Request, judge: Judge | None = None)
         "curves": curves(runs),
         "conflicts": conflicts(runs),
         "parts": parts(runs),
+        "steps": steps(runs),
     }
     return Report(table, runs, data, main_column(table.columns), environments(runs))
 
@@ -135,6 +137,23 @@ def parts(runs: Sequence[Run]) -> Dataset:
         for part in unique(name for seconds in each for name in seconds)
     ]
     return Dataset("seconds by part", ("variant", "group", "part", "seconds"), rows)
+
+
+def steps(runs: Sequence[Run]) -> Dataset:
+    """Mean cost of a training step by part; what no run of a row knows is missing, not zero."""
+    found: dict[tuple[str, str, str], list[Mapping[str, float]]] = {}
+    for run, record in _rows(runs):
+        for part, cost in record.spent.items():
+            for group in run.groups if part != "step" and _OF_A_STEP & set(cost) else ():
+                found.setdefault((run.variant, group, part.removeprefix("losses.")), []).append(cost)
+    kinds = (("ms_per_step", 1.0), ("peak_bytes", 1e-6), ("joules_per_step", 1.0))
+    rows = [(*key, *(_mean_of(costs, kind, factor) for kind, factor in kinds)) for key, costs in found.items()]
+    return Dataset("cost of a step by part", ("variant", "group", "part", "ms", "megabytes", "joules"), rows)
+
+
+def _mean_of(costs: Sequence[Mapping[str, float]], kind: str, factor: float) -> float | None:
+    known = [factor * cost[kind] for cost in costs if kind in cost]
+    return float(_short(mean(known))) if known else None
 
 
 def environments(runs: Sequence[Run]) -> list[tuple[Mapping[str, Any], list[str]]]:

@@ -62,6 +62,38 @@ def parts(report: Report) -> Figure | None:
     return Figure("cost", "Cost by part", caption, words, plain(chart, words), {"parts": data}, "parts")
 
 
+def step(report: Report) -> Figure | None:
+    """Mean milliseconds of a training step by part: the student, every term of the loss, the rest."""
+    data = report.data["steps"]
+    if not data.known("ms"):
+        return None
+    order = data.distinct("part")
+    chart = (
+        alt.Chart(named("steps"))
+        .transform_filter("datum.group == group && isValid(datum.ms)")
+        .mark_bar()
+        .encode(
+            x=alt.X("sum(ms):Q", title="milliseconds a step"),
+            y=alt.Y("variant:N", sort=report.variants, title=None),
+            color=alt.Color("part:N", sort=order, legend=alt.Legend(title=None, orient="bottom", columns=4)),
+            tooltip=[
+                "variant:N", "part:N", alt.Tooltip("sum(ms):Q", format=".3~s", title="ms a step"),
+                alt.Tooltip("max(megabytes):Q", format=",.3~f", title="peak MB"),
+                alt.Tooltip("sum(joules):Q", format=".3~s", title="J a step"),
+            ],
+        )
+        .properties(width="container", height=rows(report.variants, 26))
+        .properties(title=title("'A training step by part'", in_group(report.several)))
+        .add_params(menu("group", "Group", report.groups))
+    )  # fmt: skip
+    words = f"Mean milliseconds of a training step by part ({listed(order)}) for {listed(report.variants)}."
+    caption = (
+        "Forward and backward of each part, measured in the step itself; a term that is active on some steps counts"
+        " by its share of them. Memory is how far a part raises it at most."
+    )
+    return Figure("step", "Cost of a step", caption, words, plain(chart, words), {"steps": data}, "steps")
+
+
 def memory(report: Report) -> Figure | None:
     """Mean peak memory of a row's runs."""
     data = report.data["cells"]

@@ -42,6 +42,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[_Draw, str], ...]], ...] = (
         "Cost",
         (
             (cost_charts.parts, "No finished run recorded its seconds."),
+            (cost_charts.step, "No finished run recorded what the parts of a step cost."),
             (cost_charts.memory, "No finished run recorded its peak memory."),
         ),
     ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from dalr_bench.errors import SuiteError, nearest
 from dalr_bench.table import protocol
 from dalr_bench.table.columns import Order, choose, read_order
+from dalr_bench.table.costs import cost_columns
 from dalr_bench.table.found import Found, Line, baseline_of, find, group_label
 from dalr_bench.table.model import (
     Cell,
@@ -27,7 +28,6 @@ from dalr_bench.table.reported import from_expect
 from dalr_bench.table.significance import not_shown_worse
 from dalr_bench.table.stats import mean, rank, std, top
 
-COST = Column("seconds", "seconds", "", ("", "", None, ""), lower_is_better=True, unit="seconds")
 _REPORTED = "reported"
 
 
@@ -41,7 +41,7 @@ def build(layout: Layout, records: Mapping[str, Measured], request: Request) -> 
     ways = protocols_of(lines, columns, found, _claims(reported, columns, order))
     protocol.check(columns, ways, request.mix_protocols)
     captions = protocol.captions(columns, ways)
-    columns = [*columns, COST] if request.cost else columns
+    columns = [*columns, *cost_columns(_done(lines, found))] if request.cost else columns
     notes = Notes()
     published = _published(reported, columns, order) if request.gap else {}
     context = _Context(layout, lines, request.baseline, columns, found, notes, published, request.significance)
@@ -69,6 +69,10 @@ def _check_difference(request: Request, lines: Sequence[Line]) -> None:
         raise SuiteError("--baseline and --gap both show a difference in the same place: give one of them")
     if request.baseline is not None and request.baseline not in known:
         raise SuiteError(f"--baseline {request.baseline}: no row is called that. {nearest(request.baseline, known)}")
+
+
+def _done(lines: Sequence[Line], found: Found) -> list[Measured]:
+    return [found.records[run] for line in lines for run in line.distinct if run in found.scores]
 
 
 # ------------------------------------------------------------------ rows
@@ -148,6 +152,8 @@ def _row(line: Line, context: _Context) -> Row:
 def _cell(line: Line, column: Column, found: Found, notes: Notes) -> Cell:
     values = {run: value for run in line.distinct if (value := found.value(run, column)) is not None}
     without = {run: seed for run, seed in line.distinct.items() if run not in values}
+    if column.unit == "cost":  # a run that has no such part, or nobody counted: no number, and nothing to explain
+        without = {run: seed for run, seed in without.items() if run not in found.scores}
     note = notes.mark(why_missing(without, found.records, column.name)) if without else ""
     numbers = list(values.values())
     return Cell(mean(numbers) if numbers else None, std(numbers), len(numbers), len(line.distinct), note=note)

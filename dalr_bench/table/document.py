@@ -106,7 +106,14 @@ _SPREADS = {
 def _what(table: Table) -> str:
     """What a number is."""
     value = "Differences of scores ×100, paired by seed: mean" if table.signed else "Scores ×100, mean"
-    return f"{value} ± {_SPREADS[table.spread]} over seeds; n {'pairs' if table.signed else 'runs'} a row"
+    rows = f"n {'pairs' if table.signed else 'runs'} a row"
+    costs = "; costs in the unit of their head, ms and a term's MB a training step" if _costs(table) else ""
+    return f"{value} ± {_SPREADS[table.spread]} over seeds; {rows}{costs}"
+
+
+def _costs(table: Table) -> bool:
+    """Whether any cost is that of a step."""
+    return any(column.unit == "cost" and column.key[0] for column in table.columns)
 
 
 def _marks(table: Table) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dalr_bench.table.columns import Key, key_of
+from dalr_bench.table.costs import cost
 from dalr_bench.table.model import Column, Layout, Measured
 from dalr_bench.table.notes import clean
 from dalr_bench.types import Score
@@ -60,12 +61,11 @@ class Found:
         return [scores[column.key] for run in line.distinct if column.key in (scores := self.scores.get(run, {}))]
 
     def value(self, run: str, column: Column) -> float | None:
-        """The number of one run in one column, as printed (×100, or seconds)."""
+        """The number of one run in one column, as printed (×100, or in the unit of a cost)."""
         if run not in self.scores:
             return None
-        if column.unit == "seconds":
-            parts = self.records[run].seconds
-            return parts.get("total", sum(parts.values())) if parts else None
+        if column.unit == "cost":
+            return cost(self.records[run], column)
         score = self.scores[run].get(column.key)
         return None if score is None else 100 * score.value
 

@@ -24,6 +24,8 @@ class Measured(Protocol):
     def scores(self) -> Sequence[Score]: ...
     @property
     def seconds(self) -> Mapping[str, float]: ...
+    @property
+    def spent(self) -> Mapping[str, Mapping[str, float]]: ...
 
 
 class Place(Protocol):
@@ -100,14 +102,16 @@ class Request:
 # ------------------------------------------------------------------ what goes out
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`name` is unique in the table, `label` is printed; `key` is (task, metric, aggregation, split) of its scores."""
+    """`name` is unique in the table, `label` is printed; `key` is (task, metric, aggregation, split) of its scores, or
+    (part, quantity, None, "") of a cost.
+    """
 
     name: str
     label: str
     block: str
     key: tuple[str, str, str | None, str]
     lower_is_better: bool = False
-    unit: Literal["x100", "seconds"] = "x100"
+    unit: Literal["x100", "cost"] = "x100"
 
 
 @dataclass(frozen=True, slots=True)

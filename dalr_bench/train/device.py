@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 from dalr_bench.errors import TrainingError
+from dalr_bench.record.environment import asked_to_be_deterministic
 
 
 def choose(wanted: str = "auto") -> torch.device:
     """`auto`, `cpu` or `cuda`. Raises TrainingError where CUDA was asked for and is not there."""
+    if asked_to_be_deterministic():
+        be_deterministic()
     there = torch.cuda.is_available()
     if wanted == "cuda" and not there:
         raise TrainingError("--device cuda: no CUDA device is visible to torch; use --device auto or cpu")
     return torch.device("cuda" if there and wanted != "cpu" else "cpu")
+
+
+def be_deterministic() -> None:
+    """Let torch use only algorithms that give the same bits every time on one machine, and refuse operations that have
+    none (RuntimeError names them). cuBLAS reads its workspace's form from the environment when CUDA starts."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:

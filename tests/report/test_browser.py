@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-CHARTS = ["effects", "seeds", "training", "cost", "memory", "tasks", "tradeoff", "others"]
+CHARTS = ["effects", "seeds", "training", "cost", "step", "memory", "tasks", "tradeoff", "others"]
 # The driver's pipes, closed by its process's end.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 

@@ -64,6 +64,14 @@ def test_cost_is_the_mean_of_a_rows_runs(report: Report) -> None:
     assert one(report.data["parts"], variant="baseline", group="teacher: one", part="score")["seconds"] == 3
 
 
+def test_a_step_is_split_among_its_parts(report: Report) -> None:
+    """20, 21 and 22 ms in the student; the whole step is the sum of its parts and no part itself."""
+    student = one(report.data["steps"], variant="baseline", group="teacher: one", part="student")
+    assert (student["ms"], student["megabytes"], student["joules"]) == (21, 6, None)
+    assert one(report.data["steps"], variant="baseline", group="teacher: one", part="margin")["ms"] == 2
+    assert set(report.data["steps"].distinct("part")) == {"student", "margin"}
+
+
 def test_what_the_parts_do_not_name_is_other(tmp_path: Path) -> None:
     results = read_results(write_trained(tmp_path / "pets"))
     longer = {run: replace(record, seconds={"train": 8.0, "total": 10.0}) for run, record in results.records.items()}

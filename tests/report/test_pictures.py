@@ -29,11 +29,11 @@ def figures(tmp_path: Path) -> list[Figure]:
 
 def test_every_figure_becomes_two_files(tmp_path: Path, figures: list[Figure]) -> None:
     assert [f.name for f in figures] == [
-        "effects", "seeds", "training", "cost", "memory", "tasks", "tradeoff", "others"
+        "effects", "seeds", "training", "cost", "step", "memory", "tasks", "tradeoff", "others"
     ]  # fmt: skip
     written = write_pictures(tmp_path / "figures", figures)
     assert sorted(written) == sorted((tmp_path / "figures").iterdir())
-    assert len(written) == 16
+    assert len(written) == 18
     for path in written:
         data = path.read_bytes()
         if path.suffix == ".pdf":
