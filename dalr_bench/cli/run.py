@@ -62,7 +62,7 @@ Examples:
     help="What stays of a run: its weights (best, default), the last checkpoint too (last), neither (none).",
 )  # fmt: skip
 @click.option("--offline", is_flag=True, help="Never try the network.")
-@click.option("--deterministic", is_flag=True, help="Only algorithms that give the same bits every time; may be slower.")
+@click.option("--deterministic", is_flag=True, help="The same bits every time: such algorithms only, one CPU thread; slower.")
 @click.option(
     "--tracker", "trackers", multiple=True, metavar="NAME[:KEY=VALUE,...]",
     help="Log to tensorboard, wandb, mlflow, or one a plugin adds.",

@@ -13,17 +13,21 @@ from dalr_bench.record.environment import asked_to_be_deterministic
 
 def choose(wanted: str = "auto") -> torch.device:
     """`auto`, `cpu` or `cuda`. Raises TrainingError where CUDA was asked for and is not there."""
-    if asked_to_be_deterministic():
-        be_deterministic()
     there = torch.cuda.is_available()
     if wanted == "cuda" and not there:
         raise TrainingError("--device cuda: no CUDA device is visible to torch; use --device auto or cpu")
-    return torch.device("cuda" if there and wanted != "cpu" else "cpu")
+    device = torch.device("cuda" if there and wanted != "cpu" else "cpu")
+    if asked_to_be_deterministic():
+        be_deterministic(device)
+    return device
 
 
-def be_deterministic() -> None:
+def be_deterministic(device: torch.device) -> None:
     """Let torch use only algorithms that give the same bits every time on one machine, and refuse operations that have
-    none (RuntimeError names them). cuBLAS reads its workspace's form from the environment when CUDA starts."""
+    none (RuntimeError names them). cuBLAS reads its workspace's form from the environment when CUDA starts. On a CPU
+    sums are cut by the number of threads, which executors and `--jobs` change: there it is one."""
+    if device.type == "cpu":
+        torch.set_num_threads(1)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False

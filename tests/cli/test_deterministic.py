@@ -17,7 +17,8 @@ TINY = Path(__file__).parent.parent / "suites" / "tiny.yaml"
 
 def run(folder: Path, *extra: str) -> dict[str, dict[str, Any]]:
     words = ["run", str(TINY), "--only", "baseline", "--seed", "0", "--results", str(folder), *extra]
-    environment = {**os.environ, "DALR_BENCH_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "DALR_BENCH_CACHE": str(folder / "cache")}
+    environment.pop("OMP_NUM_THREADS")  # inline then has all cores, and a worker its share: sums would be cut otherwise
     command = [sys.executable, "-m", "dalr_bench", *words]
     subprocess.run(command, check=True, capture_output=True, env=environment, timeout=300)
     found = {path.parent.name: json.loads(path.read_text()) for path in folder.glob("tiny/*/record.json")}
