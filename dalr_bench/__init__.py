@@ -2,7 +2,7 @@
 
 from dalr_bench.errors import DataError, Fault, PluginError, SuiteError, TrainingError, UserError
 from dalr_bench.imports import repair_torchvision
-from dalr_bench.plugin.spec import hookimpl
+from dalr_bench.plugin.spec import PLUGIN_API, hookimpl
 from dalr_bench.protocols import OpenRun, OpenSpace, PictureSubject, Queue, Report, SpaceProvider, Subject, TrainedRun
 from dalr_bench.types import (
     MODEL_FILES,
@@ -29,6 +29,7 @@ from dalr_bench.types import (
     TeacherText,
     TokenBatch,
     VariantName,
+    Was,
 )
 
 # The one place every process passes: command line, workers, tests and plugins all import this package first.
@@ -37,6 +38,7 @@ repair_torchvision()
 __version__ = "0.1.0"
 __all__ = [
     "MODEL_FILES",
+    "PLUGIN_API",
     "Batch",
     "Corpus",
     "DataError",
@@ -74,6 +76,7 @@ __all__ = [
     "TrainingError",
     "UserError",
     "VariantName",
+    "Was",
     "__version__",
     "hookimpl",
 ]

@@ -69,14 +69,17 @@ def repair_torchvision() -> None:
 
 
 class _PatientLoader(importlib.util.LazyLoader):
-    """The import statement reads `__spec__` of a module it finds there: a second `import torch` must not load the first."""
+    """Looking at a module must not load it: an import statement reads `__spec__` of what it finds there, and pluggy asks
+    everything in a plugin for its `__class__`.
+    """
 
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
         lazy = type(module)
 
         def read(self: ModuleType, name: str) -> Any:
-            return object.__getattribute__(self, name) if name == "__spec__" else lazy.__getattribute__(self, name)
+            looked_at = name in ("__spec__", "__class__")
+            return object.__getattribute__(self, name) if looked_at else lazy.__getattribute__(self, name)
 
         module.__class__ = type("PatientModule", (lazy,), {"__getattribute__": read})
 

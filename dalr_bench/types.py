@@ -36,6 +36,16 @@ class DataFile:
     """Marks an option that is a path to data. Its content, not its name, decides a run's identity."""
 
 
+@dataclass(frozen=True, slots=True)
+class Was:
+    """An old name of an option (in its `Annotated`) or of a component (in `register(..., was=[...])`), and the minor
+    version of the plugin's own distribution that renamed it. It works, with a warning, until the next minor version.
+    """
+
+    name: str
+    since: str
+
+
 TeacherText = Annotated[str, Ref("teachers", "text")]
 TeacherImage = Annotated[str, Ref("teachers", "image")]
 TeacherStates = Annotated[str, Ref("teachers", "states")]

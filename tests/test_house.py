@@ -31,13 +31,13 @@ SUITES = sorted((ROOT / "suites").rglob("*.yaml"))
 FLOORS = [
     {"errors", "imports", "types", "protocols", "config", "cache", "keeping", "stopping"},
     {"plugin"},
-    {"record", "data", "execute", "statistics"},
+    {"record", "data", "execute", "statistics", "scaffold"},
     {"suite", "train", "evaluate", "table"},
     {"workshop", "scoring", "comparison", "report", "publish", "prefetching", "telling"},
     {"restore", "benching"},
     {"looked_at"},
     {"job"},
-    {"pipeline"},
+    {"pipeline", "conformance"},
     {"working"},
     {"cli"},
 ]

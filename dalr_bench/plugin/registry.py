@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from dalr_bench.errors import Fault, PluginError, nearest
-from dalr_bench.types import DataFile, Kind, Part, Ref
+from dalr_bench.plugin.renames import Renamed, option_names, still_works
+from dalr_bench.types import DataFile, Kind, Part, Ref, Was
 
 # Keyword-only parameters of these names are given by the harness and can never be written in a suite.
 INJECTED = frozenset({"device", "dims", "vocabulary", "sentences", "data", "jobs", "perform", "trained", "catalogue"})
@@ -30,6 +31,7 @@ class Component:
     schema: type[BaseModel]
     injected: frozenset[str]
     markers: Mapping[str, Ref | DataFile]
+    was: Mapping[str, Renamed] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -43,15 +45,42 @@ class Catalogue:
 
     components: dict[tuple[str, str], Component] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
-    owners: dict[str, str] = field(default_factory=dict)
+    renamed: dict[tuple[str, str], Renamed] = field(default_factory=dict)
 
-    def add(self, kind: Kind, name: str, factory: Callable[..., Any], distribution: str, version: str) -> None:
+    def add(
+        self,
+        kind: Kind,
+        name: str,
+        factory: Callable[..., Any],
+        distribution: str,
+        version: str,
+        was: Sequence[Was] = (),
+    ) -> None:
         """Register one factory. Raises PluginError for a taken name or a signature that cannot be a schema."""
         taken = self.components.get((kind, name))
         if taken is not None:
             raise PluginError(f"{kind} '{name}' is already registered by {taken.distribution}")
         schema, injected, markers = _schema(kind, name, factory)
-        self.components[kind, name] = Component(kind, name, factory, distribution, version, schema, injected, markers)
+        options = option_names(schema, version)
+        self.components[kind, name] = Component(
+            kind, name, factory, distribution, version, schema, injected, markers, options
+        )
+        self.renamed |= {(kind, old.name): Renamed(name, old.since, version) for old in was}
+
+    def modern(self, kind: str, part: Part) -> tuple[Part, list[tuple[str, str]]]:
+        """The part by today's names, and (option path, warning) for each old one that still works."""
+        renamed = self.renamed.get((kind, part.name))
+        told: list[tuple[str, str]] = []
+        if renamed is not None and (kind, part.name) not in self.components and still_works(renamed):
+            told.append(("name", f"{kind} '{part.name}' is now called '{renamed.new}'{renamed.until}"))
+            part = Part(renamed.new, part.options)
+        found = self.components.get((kind, part.name))
+        options = dict(part.options)
+        for old, now in (found.was if found else {}).items():
+            if old in options and now.new not in options and still_works(now):
+                options = {now.new if key == old else key: value for key, value in options.items()}
+                told.append((old, f"the option '{old}' is now called '{now.new}'{now.until}"))
+        return Part(part.name, options), told
 
     def names(self, kind: str) -> list[str]:
         """Known names of one kind, sorted."""
@@ -62,10 +91,15 @@ class Catalogue:
 
     def get(self, kind: str, name: str) -> Component:
         """The component of that name. Raises PluginError with the nearest known name and any plugin set aside."""
-        found = self.components.get((kind, name))
+        found = self.components.get((kind, self.modern(kind, Part(name))[0].name))
         if found is None:
-            raise PluginError(f"no {kind} is called '{name}'. {nearest(name, self.names(kind))}{self._aside()}")
+            raise PluginError(self._unknown(kind, name))
         return found
+
+    def _unknown(self, kind: str, name: str) -> str:
+        gone = self.renamed.get((kind, name))
+        hint = f"It is called '{gone.new}' since {gone.since}." if gone else nearest(name, self.names(kind))
+        return f"no {kind} is called '{name}'. {hint}{self._aside()}"
 
     def _aside(self) -> str:
         if not self.broken:
@@ -78,11 +112,10 @@ class Catalogue:
 
     def validate(self, kind: str, part: Part) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """Options with defaults filled in, and the faults as (option path, what). Never raises for a user's mistake."""
+        part = self.modern(kind, part)[0]
         found = self.components.get((kind, part.name))
         if found is None:
-            return dict(part.options), [
-                ("name", f"no {kind} is called '{part.name}'. {nearest(part.name, self.names(kind))}{self._aside()}")
-            ]
+            return dict(part.options), [("name", self._unknown(kind, part.name))]
         try:
             model = found.schema.model_validate(dict(part.options))
         except ValidationError as error:
@@ -102,10 +135,10 @@ class Catalogue:
 def _complaint(found: Component, item: Mapping[str, Any]) -> tuple[str, str]:
     path = ".".join(map(str, item["loc"]))
     if item["type"] == "extra_forbidden":
-        return (
-            path,
-            f"{found.kind} '{found.name}' has no such option. {nearest(str(item['loc'][0]), found.schema.model_fields)}",
-        )
+        option = str(item["loc"][0])
+        gone = found.was.get(option)
+        hint = f"It is called '{gone.new}' since {gone.since}." if gone else nearest(option, found.schema.model_fields)
+        return path, f"{found.kind} '{found.name}' has no such option. {hint}"
     got = "" if item["type"] == "missing" else f", got {item['input']!r}"
     return path, f"{item['msg']}{got}"
 

@@ -7,20 +7,28 @@ options. Hooks that watch may log and draw; nothing they return steers the loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import pluggy
 
+from dalr_bench.types import Was
+
+# The version of what plugins build on: the names of `dalr_bench`, the hooks, the files of the contract. The second number
+# grows when something is added, the first when something is changed or taken away (tests/plugin/test_surface.py).
+PLUGIN_API = "1.0"
 PROJECT = "dalr_bench"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class Register(Protocol):
-    """`register(name, factory)`: `factory` is a class or function; its keyword-only injected names are never options."""
+    """`register(name, factory)`: `factory` is a class or function; its keyword-only injected names are never options.
 
-    def __call__(self, name: str, factory: Callable[..., Any]) -> None: ...
+    `was` lists names it had before: they keep working for one minor version of the plugin, with a warning.
+    """
+
+    def __call__(self, name: str, factory: Callable[..., Any], was: Sequence[Was] = ()) -> None: ...
 
 
 class Hooks:

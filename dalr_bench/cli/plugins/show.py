@@ -10,17 +10,16 @@ import click
 if TYPE_CHECKING:
     from dalr_bench.plugin.registry import Catalogue, Component
 
-_EXAMPLE = """\b
-Examples:
-  dalr-bench plugins
-  dalr-bench plugins NAME"""
 
-
-@click.command("plugins", epilog=_EXAMPLE)
+@click.command("show")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def command(name: str | None, as_json: bool) -> None:
+@click.option("--origin", is_flag=True, help="Where plugins come from, by their metadata: none of their code is run.")
+def command(name: str | None, as_json: bool, origin: bool) -> None:
     """List the registered components, or show one: its purpose, options, types, defaults and bounds."""
+    if origin:
+        click.echo(json.dumps(_origins(), indent=2, ensure_ascii=False) if as_json else _origin_lines(), nl=as_json)
+        return
     from dalr_bench.plugin.manager import load
 
     catalogue = load().catalogue
@@ -32,6 +31,39 @@ def command(name: str | None, as_json: bool) -> None:
         click.echo(listing(catalogue), nl=False)
     else:
         click.echo("\n\n".join(page(component) for component in shown))
+
+
+def _origins() -> dict[str, Any]:
+    """Every installed plugin as its distribution's metadata has it."""
+    from dalr_bench.plugin.manager import blocked
+    from dalr_bench.plugin.origin import origins
+    from dalr_bench.plugin.spec import PLUGIN_API
+
+    plugins = [
+        {
+            "name": one.name,
+            "module": one.module,
+            "distribution": one.distribution,
+            "version": one.version,
+            "home": one.home,
+            "requires": one.asks,
+            "state": "blocked" if blocked(one) else "set aside" if one.outside else "not loaded",
+            "why": one.outside,
+            **one.about,
+        }
+        for one in origins()
+    ]
+    return {"plugin_api": PLUGIN_API, "plugins": plugins}
+
+
+def _origin_lines() -> str:
+    out = []
+    for one in _origins()["plugins"]:
+        out.append(f"{one['name']}  {one['distribution']} {one['version']}  {one['state']}")
+        told = {"module": one["module"], "from": one["home"], "by": one["author"], "licence": one["licence"]}
+        told |= {"what": one["summary"], "requires dalr-bench": one["requires"] or "any (it names no range)"}
+        out += [f"  {key}: {value}" for key, value in {**told, "why": one["why"]}.items() if value]
+    return "".join(f"{line}\n" for line in out)
 
 
 def listing(catalogue: Catalogue) -> str:
@@ -75,6 +107,7 @@ def describe(component: Component) -> dict[str, Any]:
         "source": _source(component),
         "options": [_option(component, name) for name in component.schema.model_fields],
         "injected": sorted(component.injected),
+        "was": {old: renamed.new for old, renamed in component.was.items()},
     }
 
 

@@ -1,0 +1,1 @@
+"""A plugin's distribution from packaged templates: what `dalr-bench plugins new` writes."""
