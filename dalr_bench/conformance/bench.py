@@ -49,7 +49,8 @@ class Bench:
         from dalr_bench.conformance.stand_ins import DIMS, SENTENCES, VOCABULARY, trained
 
         values: dict[str, Any] = {"data": self.data, "device": self.device, "dims": DIMS, "vocabulary": VOCABULARY}
-        return {**values, "sentences": SENTENCES, "jobs": 2, "trained": trained, "catalogue": self.catalogue}
+        values |= {"sentences": SENTENCES, "jobs": 2, "trained": trained, "catalogue": self.catalogue}
+        return {**values, "perform": lambda task, report: ("done", None)}
 
     def need(self, holds: bool, what: str) -> None:
         """Raise BrokenError unless it holds."""

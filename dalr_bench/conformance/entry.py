@@ -24,6 +24,10 @@ from dalr_bench.plugin.registry import Catalogue
 from dalr_bench.types import Kind, Was
 
 _CPU_SECONDS = 1.0
+_TORCH = (
+    "uses torch: `import torch` alone is free until it is used, but `import torch.nn.functional`, a base class and a type "
+    "use it (`from __future__ import annotations` keeps types from it)"
+)
 _STDLIB = tuple(filter(None, {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}))
 # What an audit hook is told of work: https://docs.python.org/3/library/audit_events.html
 _WORK = {
@@ -67,9 +71,7 @@ class Importing:
 
     def _measure(self, threads: set[threading.Thread], seconds: float, state: Any) -> None:
         if "torch._C" in sys.modules:
-            self.found.append(
-                "uses torch (`import torch` alone is free until it is used; `from __future__ import annotations` keeps types from using it)"
-            )
+            self.found.append(_TORCH)
         self.found += [f"starts thread '{one.name}'" for one in threading.enumerate() if one not in threads]
         if seconds > _CPU_SECONDS:
             self.found.append(f"takes {seconds:.1f} s of CPU, at most {_CPU_SECONDS:g} s are allowed")
