@@ -39,7 +39,6 @@ _WORK = {
     "socket.bind": "opens a port",
     "socket.getaddrinfo": "asks the network for a name",
     "subprocess.Popen": "starts a process",
-    "os.system": "starts a process",
     "os.fork": "starts a process",
 }
 
