@@ -34,7 +34,7 @@ FLOORS = [
     {"record", "data", "execute", "statistics", "scaffold"},
     {"suite", "train", "evaluate", "table"},
     {"workshop", "scoring", "comparison", "report", "publish", "prefetching", "telling"},
-    {"restore", "benching"},
+    {"restore", "benching", "growth"},
     {"looked_at"},
     {"job"},
     {"pipeline", "conformance"},

@@ -27,13 +27,17 @@ def _evaluation(name: str, summary: str, example: str) -> click.Command:
     )
     @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of both sides.")
     @click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True, help="Where to encode."
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="cpu",
+        show_default=True,
+        help="Where to encode.",
     )
-    @click.option(
-        "--whole", is_flag=True, help="The plain side also encodes the splits it reads and does not score."
-    )
+    @click.option("--whole", is_flag=True, help="The plain side also encodes the splits it reads and does not score.")
     @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-    def run(model: str, settings: tuple[str, ...], rounds: int, threads: int, whole: bool, as_json: bool, **given: Any) -> None:
+    def run(
+        model: str, settings: tuple[str, ...], rounds: int, threads: int, whole: bool, as_json: bool, **given: Any
+    ) -> None:
         import torch
 
         from dalr_bench.benching import bench
@@ -87,3 +91,33 @@ command.add_command(
         "dalr-bench bench transfer MODEL --data DATA --tasks MRPC",
     )
 )
+
+
+@command.command("growth", epilog="Example: dalr-bench bench growth suites/bench/growth.yaml --smoke --rounds 2")
+@click.argument("suite", type=click.Path(dir_okay=False))
+@click.option("--axis", "wanted", multiple=True, metavar="AXIS", help="Only these axes of the suite.")
+@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of the suite.")
+@click.option("--smoke", is_flag=True, help="The suite's own overlay that runs in a minute anywhere.")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Steps of each point, in turn."
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads of a step.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True, help="Where to compute."
+)
+@click.option("--picture", metavar="FILE", help="Also draw it: a name that ends in .svg or .png.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def growth(suite: str, picture: str | None, as_json: bool, **given: Any) -> None:
+    """Time and memory of a training step against batch, length, teachers, corpus: SUITE's variants `AXIS NUMBER`."""
+    import json
+    from pathlib import Path
+
+    from dalr_bench.growth.command import Wish, measured
+    from dalr_bench.growth.result import lines
+
+    found = measured(Wish(suite, **given), lambda line: click.echo(line, err=True))
+    if picture is not None:
+        from dalr_bench.growth.picture import draw
+
+        draw(found, Path(picture))
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))

@@ -73,7 +73,6 @@ class Engine:
         if steps == 0:
             return result
         adam = optimizer(self.student, self.objective, self.options)
-        weights = [p for group in adam.param_groups for p in group["params"]]
         log = StepLog(watch, steps)
         keeper = Keeper(self.student, self.objective)
         course = Course(self.student, self.objective, adam, keeper, result)
@@ -82,15 +81,8 @@ class Engine:
         if start and self._dev_due(start, watch) and not course.checked(start):
             self._check(start, watch, course, saver)
         for step in range(start, steps):
-            with self.looks.step(step, self.schedule.at(step)[0], self.device):
-                rate = self.options.lr * set_rate(adam, step, steps, self.options)
-                loss, terms = self.backward(step)
-                self.looks.account.backward_ended()
-                norm = nn.utils.clip_grad_norm_(weights, self.options.clip or float("inf"), foreach=True)
-                adam.step()
-                adam.zero_grad(set_to_none=True)
-                self.looks.lap("optimizer")
-            log.add(step, {"loss": loss.detach(), **terms, "grad_norm": norm.detach()}, rate, self.looks.pulls)
+            values, rate = self.update(step, adam)
+            log.add(step, values, rate, self.looks.pulls)
             last = step + 1 == steps
             if (step + 1) % self.options.log_every == 0 or last:
                 log.flush()
@@ -109,6 +101,19 @@ class Engine:
         result.peak_bytes = max(result.peak_bytes, self.looks.account.highest)
         result.costs = self.looks.account.costs()
         return result
+
+    def update(self, step: int, adam: torch.optim.Optimizer) -> tuple[dict[str, Tensor], float]:
+        """One step: gradients, clipping, the optimizer. Returns what is logged of it, on the device, and its rate."""
+        with self.looks.step(step, self.schedule.at(step)[0], self.device):
+            rate = self.options.lr * set_rate(adam, step, self.schedule.steps, self.options)
+            loss, terms = self.backward(step)
+            self.looks.account.backward_ended()
+            weights = [weight for group in adam.param_groups for weight in group["params"]]
+            norm = nn.utils.clip_grad_norm_(weights, self.options.clip or float("inf"), foreach=True)
+            adam.step()
+            adam.zero_grad(set_to_none=True)
+            self.looks.lap("optimizer")
+        return {"loss": loss.detach(), **terms, "grad_norm": norm.detach()}, rate
 
     def backward(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         """One step's gradients, in `.grad`; its loss and terms. A batch past memory goes piece by piece (`gradcache`)."""
