@@ -17,6 +17,7 @@ from dalr_bench.keeping import Keeping
 from dalr_bench.looked_at import LookedAt
 from dalr_bench.protocols import Evaluator
 from dalr_bench.record import progress
+from dalr_bench.record.checkpoints import AT_ONCE
 from dalr_bench.record.environment import environment
 from dalr_bench.record.events import tell_event
 from dalr_bench.record.execution import executed
@@ -24,13 +25,14 @@ from dalr_bench.record.files import write_folder, write_json
 from dalr_bench.record.lease import Lease
 from dalr_bench.record.record import Record
 from dalr_bench.record.retries import carried
+from dalr_bench.record.space import check_space
 from dalr_bench.record.steps import StepLog
 from dalr_bench.record.store import read_config
 from dalr_bench.restore import DIMS, Opener, open_built
 from dalr_bench.stopping import Stop, patient
 from dalr_bench.telling import Teller
 from dalr_bench.train import weights
-from dalr_bench.train.checkpoint import Checkpoints
+from dalr_bench.train.checkpoint import PARTS, Checkpoints
 from dalr_bench.train.course import Trained
 from dalr_bench.train.engine import Engine, Watch
 from dalr_bench.train.seed import seed_all
@@ -94,6 +96,7 @@ class Job:
         with stages.part("prepare"):
             built = self.workshop.build(config, self._opener(config), self.teller.preparing)
             engine = self._engine(config, built)
+        self._check_space(engine)
         prepared = time.perf_counter() - started
         self.teller.event("stage", stage="train")
         with stages.part("train"):
@@ -130,6 +133,13 @@ class Job:
             with StepLog(self.folder, after=saver.find()) as log:
                 saver.synced = log.sync
                 return engine.train(self._watch(config, built, log, stop), saver)
+
+    def _check_space(self, engine: Engine) -> None:
+        """Room for the weights, once by themselves and once as a model folder, and for the checkpoints on the way."""
+        never = Keeping(retain=self.keeping.retain) == self.keeping
+        size = weights.size(engine.student) + weights.size(engine.objective)
+        course = 0 if never or engine.schedule.steps == 0 else AT_ONCE * PARTS * size
+        check_space(self.folder, 2 * size + course, "its weights and checkpoints")
 
     def _lost(self) -> bool:
         return self.lease is not None and self.lease.lost.is_set()

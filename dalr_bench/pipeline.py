@@ -12,12 +12,11 @@ from dalr_bench.execute.trouble import trouble_of
 from dalr_bench.job import Job
 from dalr_bench.keeping import Keeping
 from dalr_bench.protocols import Report
-from dalr_bench.record.checkpoints import clear_checkpoints
 from dalr_bench.record.events import tell_event
 from dalr_bench.record.files import write_text
 from dalr_bench.record.lease import wait_for
-from dalr_bench.record.progress import clear
 from dalr_bench.record.record import Record
+from dalr_bench.record.retention import tidy
 from dalr_bench.record.store import begin, finish, read_config, read_record
 from dalr_bench.telling import Teller
 from dalr_bench.train.checkpoint import LeaseLostError
@@ -63,7 +62,7 @@ def _run(job: Job) -> Record:
             tell_event(job.folder, "interrupted")
         raise
     if record.status == "done":
-        tidy(job.folder, job.keeping)
+        tidy(job.folder, job.keeping.retain)
     job.teller.hook("run_finished", record=record.to_json())
     return record
 
@@ -103,9 +102,3 @@ def line(error: Exception) -> str:
         return f"the disk is full; free some space and run the same command again ({text})"
     return text
 
-
-def tidy(folder: Path, keeping: Keeping) -> None:
-    """What was kept for another try goes: the record holds everything now."""
-    clear(folder)
-    if keeping.retain != "last":
-        clear_checkpoints(folder)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from dalr_bench import cli, stopping
-from dalr_bench.errors import EXIT_INTERRUPTED, UserError, nearest
+from dalr_bench.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, UserError, nearest
 
 
 class Commands(click.Group):
@@ -87,4 +87,9 @@ def main(arguments: list[str] | None = None) -> None:
         # The reader of our output is gone (`| head`): not our fault, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-
+    except OSError as error:
+        if debug:
+            raise
+        # A full disk, a folder that may not be written: for the user to mend, so it is told in one line.
+        click.echo(f"error: {error.filename or 'the system'}: {error.strerror or error}", err=True)
+        sys.exit(EXIT_SOME_FAILED)

@@ -94,6 +94,7 @@ def command(
     from rich.console import Console
 
     from dalr_bench import keeping
+    from dalr_bench.folders import lay_out
     from dalr_bench.plugin.manager import load as load_plugins
     from dalr_bench.plugin.trackers import asked_for, attach, told_to_workers
     from dalr_bench.record.environment import DETERMINISTIC
@@ -113,7 +114,8 @@ def command(
     else:
         plan, whole, name = bundled.plan, bundled.plan, f"{bundled.here}-bundle"
     folder = results / name
-    todo = prepare(plan, whole, folder)
+    with keeping.told_to_workers(checkpoint_every, retain):
+        todo = lay_out(plan, whole, folder, keeping.Keeping.from_environment().retain)
     _greet(console, plan, todo, folder)
     code = 0
     if todo:
@@ -178,27 +180,6 @@ def _say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def prepare(plan: Plan, whole: Plan, folder: Path) -> list[Run]:
-    """Write the suite's summary and the config of every run that is not done; return those runs."""
-    from dalr_bench.record.files import write_json, write_text
-    from dalr_bench.record.store import read_record
-    from dalr_bench.suite import origins
-    from dalr_bench.suite.tree import plain
-    from dalr_bench.suite.written import written
-
-    write_json(folder / "suite.json", whole.to_json())
-    write_json(folder / "origins.json", origins(whole))
-    heading = f"As it was run last, all in one: {whole.suite.file}"
-    write_text(folder / "suite.yaml", written(plain(whole.suite.tree), heading))
-    todo = []
-    for run in plan.runs:
-        record = read_record(folder / run.id)
-        if record is None or record.status != "done":
-            write_json(folder / run.id / "config.json", dict(run.config))
-            todo.append(run)
-    return todo
-
-
 def _queue(todo: Sequence[Run], folder: Path, fail_fast: bool) -> TaskQueue:
     from dalr_bench.execute.queue import TaskQueue
     from dalr_bench.execute.trouble import Retries
@@ -248,12 +229,17 @@ def _execute(queue: TaskQueue, executor: Any, console: Console) -> None:
 
 
 def _greet(console: Console, plan: Plan, todo: Sequence[Run], folder: Path) -> None:
+    from dalr_bench.folders import room
+
     name = plan.suite.title or plan.suite.name
     shared = len(plan.cells) - len({cell.run for cell in plan.cells})
     parts = [f"{len(plan.cells)} cells", f"{len(plan.runs)} runs"]
     parts += [f"{shared} cells share a run with another"] if shared else []
     parts += [f"{len(plan.runs) - len(todo)} done before"] if len(todo) < len(plan.runs) else []
-    console.print(f"{name}: {', '.join(parts)} → {folder}", markup=False, highlight=False, soft_wrap=True)
+    _say(console, f"{name}: {', '.join(parts)} → {folder}")
+    tight = room(folder, [run for run in plan.runs if run not in todo], todo)
+    if tight:
+        _say(console, f"warning: {tight}")
 
 
 def _print_table(folder: Path) -> None:

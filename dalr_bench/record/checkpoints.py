@@ -13,6 +13,7 @@ from dalr_bench.record.files import load_json, write_folder, write_json
 
 CHECKPOINTS, MANIFEST = "checkpoints", "manifest.json"
 _KEPT = 2  # the newest, and one to fall back to
+AT_ONCE = _KEPT + 1  # the older goes when the newer is whole
 
 
 def write_checkpoint(run: Path, step: int, fill: Callable[[Path], Any]) -> int:

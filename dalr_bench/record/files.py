@@ -104,13 +104,14 @@ def load_json(path: Path) -> Any:
         raise ValueError(f"{path.name} is nested too deeply to be one of ours") from None
 
 
-def sweep(folder: str | Path) -> list[str]:
-    """Remove temporary files that processes left which are gone, in `folder` and the folders in it; returns their names.
+def sweep(folder: str | Path, deep: bool = True) -> list[str]:
+    """Remove temporary files that processes left which are gone, in `folder` and (`deep`) the folders in it; returns their names.
 
     A process of another machine cannot be asked: its temporary files go when they are an hour old.
     """
     swept = []
-    for path in list(Path(folder).rglob(".*.part")):
+    root = Path(folder)
+    for path in list(root.rglob(".*.part") if deep else root.glob(".*.part")):
         found = _PART.fullmatch(path.name)
         if found and _is_orphan(path, *found.groups()):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

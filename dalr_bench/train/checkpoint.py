@@ -24,6 +24,7 @@ _WEIGHTS, _MOMENTS, _BEST, _GENERATORS = (
     f"{name}.safetensors" for name in ("weights", "moments", "best", "generators")
 )
 _STATE = "state.json"
+PARTS = 4  # a checkpoint is about so many times the weights: themselves, two moments, the best ones
 
 
 class LeaseLostError(Exception):

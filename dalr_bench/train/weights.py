@@ -80,6 +80,11 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> State:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
+def size(module: nn.Module) -> int:
+    """Bytes of a module's state on disk."""
+    return sum(value.numel() * value.element_size() for value in module.state_dict().values())
+
+
 def digest(folder: Path) -> str:
     """sha256 of the weights file: what tells two trained students apart."""
     with (folder / FILE).open("rb") as handle:
