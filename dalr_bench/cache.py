@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+
+from dalr_bench.orphans import part_path, sweep_these
 
 READY = "meta.json"
 
@@ -36,7 +37,9 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
     with FileLock(folder.with_name(folder.name + ".lock")):
         if (folder / READY).is_file():
             return folder
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        sweep_these(list(folder.parent.glob(f".{folder.name}.*.part*")))
+        temporary = part_path(folder)
+        temporary.mkdir()
         try:
             build(temporary)
             _sync(temporary)

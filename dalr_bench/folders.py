@@ -8,7 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from dalr_bench.record.files import load_json, sweep, write_json, write_text
+from dalr_bench.orphans import sweep
+from dalr_bench.record.files import load_json, write_json, write_text
 from dalr_bench.record.lease import holder, leases
 from dalr_bench.record.retention import WEIGHTS, needed_runs, tidy
 from dalr_bench.record.space import amount, free_bytes

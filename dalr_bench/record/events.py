@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dalr_bench.record.process import myself
+from dalr_bench.process import myself
 
 EVENTS = "events.jsonl"
 

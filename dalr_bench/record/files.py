@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import secrets
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from dalr_bench.record.process import is_alive, place
-
-_PART = re.compile(r"\..*\.([0-9a-f]{8})\.(\d+)\.[0-9a-f]{8}\.part")
-_SECONDS_A_STRANGERS_PART_IS_LEFT = 3600.0
+from dalr_bench.orphans import part_path
 
 
 def write_path(path: str | Path, write: Callable[[Path], Any]) -> None:
@@ -37,7 +31,7 @@ def write_path(path: str | Path, write: Callable[[Path], Any]) -> None:
 @contextmanager
 def temporary(target: Path) -> Iterator[Path]:
     """A name beside `target` that `sweep` knows; what is there at the end is removed."""
-    part = _part(target)
+    part = part_path(target)
     try:
         yield part
     finally:
@@ -59,7 +53,7 @@ def write_folder(path: str | Path, fill: Callable[[Path], Any]) -> None:
     """Let `fill` fill a new folder, which then takes the place of `path`: the folder is there with all its files or not at all."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part, old = _part(target), _part(target)
+    part, old = part_path(target), part_path(target)
     try:
         part.mkdir()
         fill(part)
@@ -104,21 +98,6 @@ def load_json(path: Path) -> Any:
         raise ValueError(f"{path.name} is nested too deeply to be one of ours") from None
 
 
-def sweep(folder: str | Path, deep: bool = True) -> list[str]:
-    """Remove temporary files that processes left which are gone, in `folder` and (`deep`) the folders in it; returns their names.
-
-    A process of another machine cannot be asked: its temporary files go when they are an hour old.
-    """
-    swept = []
-    root = Path(folder)
-    for path in list(root.rglob(".*.part") if deep else root.glob(".*.part")):
-        found = _PART.fullmatch(path.name)
-        if found and _is_orphan(path, *found.groups()):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-            swept.append(path.name)
-    return swept
-
-
 def sync_folder(folder: str | Path) -> None:
     """Make a rename in `folder` survive a power cut. Windows cannot open a folder and has no such call."""
     if os.name == "nt":
@@ -128,20 +107,6 @@ def sync_folder(folder: str | Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-def _part(target: Path) -> Path:
-    # Not tempfile: its files are private to their owner, and results are read by others too.
-    return target.with_name(f".{target.name[:100]}.{place()}.{os.getpid()}.{secrets.token_hex(4)}.part")
-
-
-def _is_orphan(path: Path, where: str, pid: str) -> bool:
-    if where == place():
-        return not is_alive(int(pid))
-    try:
-        return time.time() - path.lstat().st_mtime > _SECONDS_A_STRANGERS_PART_IS_LEFT
-    except FileNotFoundError:
-        return False
 
 
 def _sync_file(path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dalr_bench.errors import DataError, Fault
+from dalr_bench.orphans import sweep
 from dalr_bench.record.events import EVENTS, tell_event
-from dalr_bench.record.files import load_json, sweep, write_json
+from dalr_bench.record.files import load_json, write_json
 from dalr_bench.record.lease import holder, is_abandoned
 from dalr_bench.record.record import Record, scores_to_json
 from dalr_bench.types import Score

@@ -12,8 +12,8 @@ from result_samples import write
 
 from dalr_bench.cli.status import command
 from dalr_bench.errors import DataError
+from dalr_bench.process import boot_id
 from dalr_bench.record.lease import take
-from dalr_bench.record.process import boot_id
 from dalr_bench.record.record import Record
 from dalr_bench.record.results import write_summary
 from dalr_bench.record.store import begin, finish

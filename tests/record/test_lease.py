@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from dalr_bench.process import boot_id, myself
 from dalr_bench.record import lease as module
 from dalr_bench.record.lease import described, holder, is_abandoned, leases, take, wait_for
-from dalr_bench.record.process import boot_id, myself
 
 
 def write(folder: Path, number: int, age: float = 0.0, **changes: Any) -> Path:

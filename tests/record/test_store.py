@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from dalr_bench.errors import DataError
+from dalr_bench.process import place
 from dalr_bench.record.events import read_events
 from dalr_bench.record.lease import take
-from dalr_bench.record.process import place
 from dalr_bench.record.record import Record
 from dalr_bench.record.store import begin, finish, read_config, read_record, state, write_scores
 from dalr_bench.types import Score

@@ -89,6 +89,9 @@ def _save_encoder(model: SentenceModel, folder: Path) -> None:
     try:
         with quiet():
             model.encoder.save_pretrained(folder)
+            # The last call's truncation stands in its state: the file must not tell whether ids came from a cache.
+            model.tokenizer.backend_tokenizer.no_truncation()
+            model.tokenizer.backend_tokenizer.no_padding()
             model.tokenizer.save_pretrained(folder)
     finally:
         config.output_hidden_states = before
