@@ -19,18 +19,32 @@ from dalr_bench.record.lease import take
 from dalr_bench.record.store import state
 from dalr_bench.stopping import Stop, ask, listen, patient
 
-TINY = Path(__file__).parent / "suites" / "tiny.yaml"
+SUITE = """suite: leaving
+seeds: [0]
+base:
+  backbone: {name: hf, layers: 1, hidden: 16, heads: 2, feed_forward: 16}
+  streams: {pairs: {name: scenes, scenes: 24, captions: 2}}
+  teachers: {text: {name: run, variant: alone}}
+  losses: {info: {name: infonce}}
+  train: {steps: 2, batch: 8, lr: 1e-3, dev: {name: scenes, split: dev, pairs: 60}}
+  evaluate: [{name: scenes, pairs: 60, probes: false}]
+ablate:
+  alone: {}
+  needy: {losses.rank: {name: listmle, teacher: text, weight: 0.1}}
+  other: {train.lr: 1e-4}
+"""
 LONG = ["--set", "train.steps=100000", "--set", "train.dev=null", "--set", "train.log_every=1"]
 
 
-def command(results: Path, *more: str) -> list[str]:
-    line = ["run", str(TINY), "--results", str(results), "--only", "text teacher", "--seed", "0"]
+def command(results: Path, *more: str, only: str = "alone") -> list[str]:
+    (results / "suite.yaml").write_text(SUITE)
+    line = ["run", str(results / "suite.yaml"), "--results", str(results), "--only", only]
     return [*line, "--checkpoint-every", "never", *more]
 
 
-def run(results: Path, *more: str) -> int:
+def run(results: Path, *more: str, only: str = "alone") -> int:
     with pytest.raises(SystemExit) as left:
-        main(command(results, *more))
+        main(command(results, *more, only=only))
     return int(left.value.code or 0)
 
 
@@ -39,7 +53,7 @@ def started(results: Path, *more: str) -> subprocess.Popen[str]:
     program = [sys.executable, "-m", "dalr_bench", *command(results, *more)]
     process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, start_new_session=True)
     until = time.monotonic() + 300
-    while not any(path.stat().st_size > 500 for path in results.glob("tiny/*/steps.jsonl")):
+    while not any(path.stat().st_size > 500 for path in results.glob("leaving/*/steps.jsonl")):
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
         assert time.monotonic() < until
         time.sleep(0.05)
@@ -59,16 +73,13 @@ def _restored() -> Any:
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("executor", ["inline", "local"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("executor", "number"), [("inline", signal.SIGINT), ("local", signal.SIGTERM)])
 def test_a_signal_makes_a_checkpoint(tmp_path: Path, executor: str, number: signal.Signals) -> None:
-    if executor == "local" and number == signal.SIGINT:
-        pytest.skip("as SIGTERM: the parent tells its workers the same way")
     process = started(tmp_path, "--executor", executor, *LONG)
     process.send_signal(number)
     code, said = end(process)
     assert (code, "interrupted: what was done is kept" in said, "Traceback" in said) == (130, True, False), said
-    (folder,) = (path.parent for path in tmp_path.glob("tiny/*/steps.jsonl"))
+    (folder,) = (path.parent for path in tmp_path.glob("leaving/*/steps.jsonl"))
     assert state(folder) == "interrupted"
     events = read_events(folder)
     assert [event["event"] for event in events] == ["started", "checkpoint", "interrupted"]
@@ -80,17 +91,32 @@ def test_a_signal_makes_a_checkpoint(tmp_path: Path, executor: str, number: sign
         os.killpg(process.pid, 0)
 
 
-def test_twice_is_at_once_and_what_stays_is_swept(tmp_path: Path) -> None:
+def test_who_is_killed_is_seen_to_be_gone(tmp_path: Path) -> None:
     process = started(tmp_path, "--executor", "inline", *LONG)
-    process.send_signal(signal.SIGSTOP)  # both arrive in one step: the second while the first is answered
-    (folder,) = (path.parent for path in tmp_path.glob("tiny/*/steps.jsonl"))
-    process.send_signal(signal.SIGKILL)
+    (folder,) = (path.parent for path in tmp_path.glob("leaving/*/steps.jsonl"))
+    assert state(folder) == "running"
+    process.kill()
     assert end(process)[0] == -signal.SIGKILL
     assert state(folder) == "stale"
     lease = take(folder)
     assert lease is not None
     lease.release(keep_number=True)
     assert state(folder) == "interrupted"
+
+
+def test_workers_whose_parent_is_killed_leave_with_a_checkpoint(tmp_path: Path) -> None:
+    process = started(tmp_path, "--executor", "local", *LONG)
+    (folder,) = (path.parent for path in tmp_path.glob("leaving/*/steps.jsonl"))
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 60
+    while state(folder) == "running":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert process.stderr is not None
+    process.stderr.close()
+    assert state(folder) == "interrupted"
+    assert [event["event"] for event in read_events(folder)] == ["started", "checkpoint", "interrupted"]
 
 
 def test_the_second_word_ends_the_process_where_it_stands() -> None:
@@ -104,43 +130,44 @@ def test_the_second_word_ends_the_process_where_it_stands() -> None:
     assert (done.returncode, done.stdout) == (130, "one asking\n")
 
 
-def test_impatient_code_is_interrupted_and_patient_code_is_asked() -> None:
+def asked_while(waits: bool) -> Stop:
+    with patient() as stop, stop.waits(waits):
+        ask()
+        ask()  # the same word, heard twice
+    return stop
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["patient", "impatient"])
+def test_code_that_looks_is_asked_and_other_code_is_interrupted(waits: bool) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        asked_while(waits)
     with pytest.raises(KeyboardInterrupt):
         listen()()
-    with pytest.raises(KeyboardInterrupt), patient() as stop:
-        ask()
-        assert stop.asked
-        ask()  # the same word again
-    with pytest.raises(KeyboardInterrupt), patient() as stop, stop.waits(False):
-        ask()
-        pytest.fail("code that does not look is interrupted where it is")
-    assert not isinstance(signal.getsignal(signal.SIGTERM), Stop) or not signal.getsignal(signal.SIGTERM).asked  # type: ignore[union-attr]
 
 
 def test_the_weights_go_unless_they_are_needed_and_come_again_when_they_are(tmp_path: Path) -> None:
     few = ["--executor", "inline", "--retain", "none"]
     assert run(tmp_path, *few) == 0
-    (teacher,) = (path for path in (tmp_path / "tiny").iterdir() if path.is_dir())
-    assert (teacher / "weights.safetensors").is_file()  # `ranked` is not asked for now, but needs it
-    summary = json.loads((tmp_path / "tiny" / "suite.json").read_text())
-    assert teacher.name in summary["needed"]
-    assert run(tmp_path, *few, "--only", "baseline") == 0
-    (baseline,) = (tmp_path / "tiny").glob("baseline-*")
-    assert not (baseline / "weights.safetensors").exists()
-    assert not (baseline / "model").exists()
-    assert (baseline / "record.json").is_file()
+    (teacher,) = (tmp_path / "leaving").glob("alone-*")
+    assert (teacher / "weights.safetensors").is_file()  # `needy` is not asked for now, but it needs them
+    assert json.loads((tmp_path / "leaving" / "suite.json").read_text())["needed"] == [teacher.name]
+    assert run(tmp_path, *few, only="other") == 0
+    (other,) = (tmp_path / "leaving").glob("other-*")
+    assert not (other / "weights.safetensors").exists()
+    assert not (other / "model").exists()
+    assert (other / "record.json").is_file()
     (teacher / "weights.safetensors").unlink()
     before = (teacher / "record.json").stat().st_mtime_ns
     assert run(tmp_path, *few) == 0
     assert (teacher / "record.json").stat().st_mtime_ns == before  # nobody who is left needs them
-    assert run(tmp_path, *few, "--only", "ranked") == 0
+    assert run(tmp_path, *few, only="needy") == 0
     assert (teacher / "weights.safetensors").is_file()
     assert [event["event"] for event in read_events(teacher)].count("trained") == 2
 
 
 def test_the_last_checkpoint_stays_where_it_is_wanted(tmp_path: Path) -> None:
     assert run(tmp_path, "--executor", "inline", "--retain", "last") == 0
-    (folder,) = (path for path in (tmp_path / "tiny").iterdir() if path.is_dir())
+    (folder,) = (path for path in (tmp_path / "leaving").iterdir() if path.is_dir())
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["000000002"]
 
 

@@ -183,6 +183,7 @@ def _say(console: Console, line: str) -> None:
 def _queue(todo: Sequence[Run], folder: Path, fail_fast: bool) -> TaskQueue:
     from dalr_bench.execute.queue import TaskQueue
     from dalr_bench.execute.trouble import Retries
+    from dalr_bench.record.lease import holder
     from dalr_bench.record.retries import halve_micro_batch, note_retry
     from dalr_bench.types import Task
 
@@ -192,7 +193,7 @@ def _queue(todo: Sequence[Run], folder: Path, fail_fast: bool) -> TaskQueue:
         lambda task, trouble, error: note_retry(task.folder, trouble, error),
     )
     tasks = [Task(run.id, str(folder / run.id), run.needs) for run in todo]
-    return TaskQueue(tasks, fail_fast, again=retries)
+    return TaskQueue(tasks, fail_fast, again=retries, held=lambda task: holder(task.folder) is not None)
 
 
 def _executor(plugins: Plugins, named: str | None, jobs: int | None, device: str, queue: TaskQueue) -> Any:

@@ -6,9 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from queue import Queue
+from threading import Thread
 from typing import Any
 
 import click
+
+from dalr_bench.stopping import ask
 
 
 @click.command(hidden=True)
@@ -30,7 +34,25 @@ def command(device: str, folder: str | None) -> int:
     hand = Hand(device, report)
     if folder is not None:
         return EXIT_DONE if hand.run(folder).status == "done" else EXIT_SOME_FAILED
+    folders = _handed_in()
     hand.workshop()  # what is slow to import is there when the first folder comes
-    for line in sys.stdin:
-        hand.run(json.loads(line)["folder"])
+    while (given := folders.get()) is not None:
+        hand.run(given)
+        folders.task_done()
     return EXIT_DONE
+
+
+def _handed_in() -> Queue[str | None]:
+    """The folders named on standard input. Its end in the middle of a run means that nobody waits for it: leave, with a checkpoint."""
+    folders: Queue[str | None] = Queue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            folders.put(json.loads(line)["folder"])
+        at_work = folders.unfinished_tasks > 0
+        folders.put(None)
+        if at_work:
+            ask()
+
+    Thread(target=read, name="folders", daemon=True).start()
+    return folders

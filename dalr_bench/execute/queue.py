@@ -16,7 +16,8 @@ Again = Callable[[Task, Trouble, str | None], bool]
 class TaskQueue:
     """Implements `protocols.Queue`. `status` ends up holding done, failed, blocked (a need failed) or skipped (--fail-fast).
 
-    `again` is asked about every task that failed, and says whether it is given out once more.
+    `again` is asked about every task that failed, and says whether it is given out once more. `held` tells that another
+    process works on a task at this moment: it is taken last, and then waited for.
     """
 
     tasks: Sequence[Task]
@@ -24,6 +25,7 @@ class TaskQueue:
     told: Callable[[Mapping[str, Any]], None] = lambda event: None
     status: dict[str, str] = field(default_factory=dict)
     again: Again = lambda task, trouble, error: False
+    held: Callable[[Task], bool] = lambda task: False
     _taken: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -42,7 +44,11 @@ class TaskQueue:
         return len(self.tasks)
 
     def take(self, fits: Callable[[Task], bool] | None = None) -> Task | None:
-        """The first task that may start now (and fits); tasks many others wait for come first."""
+        """The first task that may start now (and fits); tasks many others wait for come first, those held elsewhere last."""
+        free = self._first(lambda task: (fits is None or fits(task)) and not self.held(task))
+        return self._first(fits) if free is None else free
+
+    def _first(self, fits: Callable[[Task], bool] | None) -> Task | None:
         passed_over = []
         chosen = None
         while self._ready and chosen is None:

@@ -30,13 +30,28 @@ def write_path(path: str | Path, write: Callable[[Path], Any]) -> None:
 
 @contextmanager
 def temporary(target: Path) -> Iterator[Path]:
-    """A name beside `target` that `sweep` knows; what is there at the end is removed."""
+    """A name beside `target` that `sweep` knows; what is there at the end is removed, a file or a folder."""
     part = part_path(target)
     try:
         yield part
     finally:
-        with suppress(OSError):
-            part.unlink()
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                part.unlink()
+
+
+def write_apart(path: str | Path, write: Callable[[Path], Any]) -> None:
+    """`write_path` for a library that makes temporary files of its own beside what it writes: it works in a folder that goes."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with temporary(target) as part:
+        part.mkdir()
+        write(part / target.name)
+        _sync_file(part / target.name)
+        (part / target.name).replace(target)
+    sync_folder(target.parent)
 
 
 def write_whole(path: str | Path, write: Callable[[IO[bytes]], Any]) -> None:
@@ -53,17 +68,13 @@ def write_folder(path: str | Path, fill: Callable[[Path], Any]) -> None:
     """Let `fill` fill a new folder, which then takes the place of `path`: the folder is there with all its files or not at all."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part, old = part_path(target), part_path(target)
-    try:
+    with temporary(target) as part, temporary(target) as old:
         part.mkdir()
         fill(part)
         _sync_tree(part)
         if target.exists():
             target.rename(old)
         part.rename(target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
     sync_folder(target.parent)
 
 

@@ -23,7 +23,8 @@ def begin(folder: str | Path, config: Mapping[str, Any]) -> None:
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     sweep(place)
-    (place / RECORD).unlink(missing_ok=True)
+    for old in (RECORD, "error.txt"):
+        (place / old).unlink(missing_ok=True)
     write_json(place / CONFIG, dict(config))
     tell_event(place, "started")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from dalr_bench.errors import DataError
-from dalr_bench.record.files import write_path
+from dalr_bench.record.files import write_apart
 from dalr_bench.train.course import State
 
 FILE = "weights.safetensors"
@@ -20,7 +20,7 @@ FILE = "weights.safetensors"
 def save(folder: Path, student: nn.Module, objective: nn.Module) -> None:
     """Write `weights.safetensors`: the student's state under `student.`, the losses' parts under `objective.`."""
     tensors = joined(student.state_dict(), objective.state_dict())
-    write_path(folder / FILE, lambda part: write_tensors(part, tensors))
+    write_apart(folder / FILE, lambda part: write_tensors(part, tensors))
 
 
 def load(folder: Path, student: nn.Module, objective: nn.Module) -> None:

@@ -127,7 +127,9 @@ class Crew:
         queue.end(run_id, ending["status"], ending.get("error"), ending.get("trouble"))
 
     def leave(self) -> None:
-        """End all workers."""
+        """End all workers: ask every one first, then wait."""
+        for worker, _ in self.workers:
+            worker.ask()
         for worker, _ in self.workers:
             worker.stop()
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 from dalr_bench import Ending, Task
 from dalr_bench.execute.trouble import memory_kills, trouble_of_death
 
-_SECONDS_TO_LEAVE = 20
+_SECONDS_TO_LEAVE = 60
 
 
 @dataclass
@@ -65,12 +65,14 @@ class Worker:
         told = f"{how}; last words: {words[-1]}" if words else how
         return Ending("failed", f"its worker process died ({told})", trouble_of_death(code, self._kills))
 
-    def stop(self) -> None:
-        """Close its input and give it a moment; then terminate it."""
+    def ask(self) -> None:
+        """Close its input: an idle worker leaves at once, one at a run when it has written a checkpoint."""
         if self._process.stdin is not None:
             self._process.stdin.close()
-        if self.task is not None:
-            self._process.terminate()
+
+    def stop(self) -> None:
+        """`ask`, and see it gone; one that does not leave in time is killed."""
+        self.ask()
         try:
             self._process.wait(timeout=_SECONDS_TO_LEAVE)
         except subprocess.TimeoutExpired:
