@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,7 +36,8 @@ def finish(folder: str | Path, record: Record) -> None:
     document = record.to_json()
     write_json(place / SCORES, {"scores": document["scores"]})
     write_json(place / RECORD, document)
-    tell_event(place, record.status, **({"error": record.error} if record.error else {}))
+    with suppress(OSError):  # the record is there, and it is what counts
+        tell_event(place, record.status, **({"error": record.error} if record.error else {}))
 
 
 def write_scores(folder: str | Path, scores: Sequence[Score]) -> None:

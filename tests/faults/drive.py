@@ -71,7 +71,8 @@ def kills(lab: Lab, count: int, rng: random.Random) -> Iterator[Trial]:
 
 def writes(lab: Lab, count: int, rng: random.Random) -> Iterator[Trial]:
     """A disk that is full from a call on, and one that fails once. Without `count` at every call that writes."""
-    places = [n for n, call in enumerate(lab.calls, 1) if call.split()[1] not in ("unlink", "rmdir")]
+    # Removing needs no room and is not counted where calls fail, so the numbers are those of the other calls alone.
+    places = range(1, 1 + sum(call.split()[1] not in ("unlink", "rmdir") for call in lab.calls))
     for number, at in enumerate(sorted(rng.sample(places, count)) if count else places):
         for how in (FULL, BROKEN) if not count else ((FULL, BROKEN)[number % 2],):
             place = lab.root / f"write-{at}-{how}"
