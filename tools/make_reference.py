@@ -112,13 +112,21 @@ def walk(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 
 def _command(path: tuple[str, ...], command: click.Command) -> list[str]:
     context = click.Context(command, info_name=" ".join(path), help_option_names=["-h", "--help"])
-    out = [f"## {' '.join(path)}", f"```text\n{context.get_usage().removeprefix('Usage: ')}\n```"]
+    out = [f"## {' '.join(path)}", f"```text\n{re.sub(r"^Usage: ", "", context.get_usage(), flags=re.MULTILINE)}\n```"]
     out.append(prose(inspect.cleandoc(command.help or "")))
-    options = [_option(item, context) for item in command.params if isinstance(item, click.Option)]
+    options = [_option(item, context) for item in options_of(command) if isinstance(item, click.Option)]
     if options:
         out.append(table(("option", "what", "default"), options))
     found = examples(command)
     return [*out, "```bash\n" + "\n".join(found) + "\n```"] if found else out
+
+
+def options_of(command: click.Command) -> list[click.Parameter]:
+    """A command's parameters; of `plugins`, whose first word may be a component, those of the command that shows one."""
+    if isinstance(command, click.Group) and command.name == "plugins":
+        shows = command.get_command(click.Context(command), "show")
+        return [*command.params, *(shows.params if shows else [])]
+    return command.params
 
 
 def examples(command: click.Command) -> list[str]:

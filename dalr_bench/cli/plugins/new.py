@@ -17,7 +17,7 @@ Examples:
 @click.argument("name")
 @click.option("--to", type=click.Path(path_type=Path), metavar="DIR", help="The folder to make (default: ./NAME).")
 def command(kind: str, name: str, to: Path | None) -> None:
-    """Write a distribution with one component of KIND, its test, README and CI: it installs and keeps the contract as it is.
+    """Write a distribution NAME with one component of KIND, its test, README and CI: it installs and keeps the contract.
 
     KIND: teacher, loss, backbone, source, evaluator, executor, tracker or template.
     """
