@@ -14,7 +14,7 @@ from dalr_bench import errors
 
 REFERENCE = ROOT / "docs" / "reference"
 # Written only when something goes on or went wrong.
-NOT_ALWAYS = {"RUN/lease-N.json", "RUN/error.txt", "RUN/checkpoints/STEP/", "RUN/execution.json"}
+NOT_ALWAYS = {"RUN/lease-N.json", "RUN/error.txt", "RUN/checkpoints/STEP/", "RUN/execution.json", "RUN/retries.json"}
 
 
 def named(heading: str) -> set[str]:
@@ -52,7 +52,7 @@ def test_the_files_of_a_results_folder(workplace: Path) -> None:
 
 def test_the_keys_of_a_record_and_of_a_score(workplace: Path) -> None:
     found = records(workplace / "results" / "ablation-smoke")
-    assert keys(found) | {"exit_code"} == named("record.json")
+    assert keys(found) | {"exit_code", "trouble"} == named("record.json")
     assert keys(score for record in found for score in record["scores"]) == named("A score")
     assert {record["status"] for record in found} == {"done"}
 

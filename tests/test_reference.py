@@ -74,7 +74,9 @@ def test_every_command_teaches(name: str) -> None:
     assert (command.help or "").strip().endswith((".", ":")) or name == "dalr-bench"
     assert examples(command), "an example in the epilog"
     unexplained = [
-        item.opts[-1] for item in options_of(command) if isinstance(item, click.Option) and not (item.help or "").strip()
+        item.opts[-1]
+        for item in options_of(command)
+        if isinstance(item, click.Option) and not (item.help or "").strip()
     ]
     assert not unexplained
     said = inspect.cleandoc(command.help or "") + (command.epilog or "")

@@ -112,7 +112,8 @@ def walk(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 
 def _command(path: tuple[str, ...], command: click.Command) -> list[str]:
     context = click.Context(command, info_name=" ".join(path), help_option_names=["-h", "--help"])
-    out = [f"## {' '.join(path)}", f"```text\n{re.sub(r"^Usage: ", "", context.get_usage(), flags=re.MULTILINE)}\n```"]
+    usage = re.sub("^Usage: ", "", context.get_usage(), flags=re.MULTILINE)
+    out = [f"## {' '.join(path)}", f"```text\n{usage}\n```"]
     out.append(prose(inspect.cleandoc(command.help or "")))
     options = [_option(item, context) for item in options_of(command) if isinstance(item, click.Option)]
     if options:

@@ -34,7 +34,7 @@ def command(
     smoke: bool,
     as_json: bool,
 ) -> None:
-    """Show the resolved config of VARIANT: every value, its origin (FILE:LINE:COLUMN, default or --set), and what makes
+    """Show the resolved config of VARIANT in SUITE: every value, its origin (FILE:LINE:COLUMN, default or --set), and what makes
     the run's identity."""
     from dalr_bench.plugin.manager import load as load_plugins
     from dalr_bench.suite import explain, load
