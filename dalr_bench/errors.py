@@ -66,6 +66,10 @@ class TrainingError(UserError):
     exit_code = EXIT_TRAINING
 
 
+class RenamedWarning(UserWarning):
+    """A suite uses a name that a plugin has given up; shown as one line."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`Did you mean 'x'? Known: x, y.` — the tail of every complaint about an unknown name."""
     names = sorted(set(map(str, known)))

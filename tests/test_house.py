@@ -33,7 +33,7 @@ FLOORS = [
     {"plugin"},
     {"record", "data", "execute", "statistics", "scaffold"},
     {"suite", "train", "evaluate", "table"},
-    {"workshop", "scoring", "comparison", "report", "publish", "prefetching", "telling", "folders"},
+    {"workshop", "scoring", "comparison", "report", "publish", "prefetching", "telling", "folders", "checkup"},
     {"restore", "benching", "growth"},
     {"looked_at"},
     {"job"},

@@ -6,12 +6,13 @@ import importlib
 import os
 import pkgutil
 import sys
+import warnings
 from typing import Any
 
 import click
 
 from dalr_bench import cli, stopping
-from dalr_bench.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, UserError, nearest
+from dalr_bench.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, RenamedWarning, UserError, nearest
 
 
 class Commands(click.Group):
@@ -63,12 +64,27 @@ def entry(debug: bool) -> None:
     """Ablations of sentence and multimodal representation learning: a YAML suite in, a paper's table out."""
 
 
+def _tell_old_names() -> None:
+    """A name a plugin has given up is told as one line on stderr, once."""
+    shown = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, RenamedWarning):
+            click.echo(f"warning: {message}", err=True)
+        else:
+            shown(message, category, *where, **more)
+
+    warnings.showwarning = show
+    warnings.simplefilter("once", RenamedWarning)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a user's fault is one line on stderr and its own exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
     stopping.listen()
+    _tell_old_names()
     try:
         result = entry.main(given, prog_name="dalr-bench", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from dalr_bench.config import EXECUTION, LossOptions, TrainOptions
-from dalr_bench.errors import nearest
+from dalr_bench.errors import RenamedWarning, nearest
 from dalr_bench.plugin.registry import Catalogue, Component, references
 from dalr_bench.suite.faults import FaultKind, Faults
 from dalr_bench.suite.fingerprint import fingerprint
@@ -115,13 +116,15 @@ class Parts:
     def _folders(self, kind: str, node: Node) -> list[str]:
         """Where paths to data were written: the same text means another file in another folder."""
         name = as_map(node).entries.get("name")
-        found = self.catalogue.components.get((kind, str(name.value))) if name is not None else None
+        modern = self.catalogue.modern(kind, Part(str(name.value)))[0].name if name is not None else ""
+        found = self.catalogue.components.get((kind, modern))
         marked = (
             []
             if found is None
             else [option for option, marker in found.markers.items() if isinstance(marker, DataFile)]
         )
-        return [folder_of(node.entries[option].at) for option in marked if option in node.entries]
+        places = [_written(found, option, node) for option in marked] if found else []
+        return [folder_of(place.at) for place in places if place is not None]
 
     def _resolved(self, kind: PartKind, value: Any, node: Node) -> PartOf:
         entry = {"name": value} if isinstance(value, str) else value
@@ -129,17 +132,32 @@ class Parts:
             return _unnamed(kind, entry)
         core = {key: entry[key] for key in _CORE if key in entry} if kind == "loss" else {}
         options = {key: item for key, item in entry.items() if key != "name" and key not in core}
-        filled, found = self.catalogue.validate(kind, Part(entry["name"], options))
-        component = self.catalogue.components.get((kind, entry["name"]))
+        modern, told = self.catalogue.modern(kind, Part(entry["name"], options))
+        _warn(told, as_map(node))
+        filled, found = self.catalogue.validate(kind, modern)
+        component = self.catalogue.components.get((kind, modern.name))
         problems: list[tuple[str, str, FaultKind]] = [
             (path, what, "suite" if component else "plugin") for path, what in found
         ]
         fixed, more = _validated(LossOptions, core) if kind == "loss" else ({}, [])
-        part = PartOf({"name": entry["name"], **fixed, "options": filled}, component, problems + more)
+        part = PartOf({"name": modern.name, **fixed, "options": filled}, component, problems + more)
         if component is not None and part.sound:
             part.refs = references(component, filled)
             _find_data(part, component, as_map(node))
         return part
+
+
+def _written(component: Component, option: str, node: Node) -> Node | None:
+    """Where an option stands, by today's name or an old one."""
+    names = [option, *(old for old, renamed in component.was.items() if renamed.new == option)]
+    return next((node.entries[name] for name in names if name in node.entries), None)
+
+
+def _warn(told: Sequence[tuple[str, str]], node: Node) -> None:
+    """Old names, each where it stands."""
+    for name, what in told:
+        at = node.entries[name].at if name in node.entries else node.at
+        warnings.warn(f"{at} {what}", RenamedWarning, stacklevel=2)
 
 
 def _unnamed(kind: PartKind, entry: Any) -> PartOf:
@@ -154,7 +172,8 @@ def _find_data(part: PartOf, component: Component, node: Node) -> None:
     """Replace each path to data by the file or folder it means, and remember which options those are."""
     for option, marker in component.markers.items():
         if isinstance(marker, DataFile):
-            where = folder_of(node.entries[option].at) if option in node.entries else os.getcwd()
+            place = _written(component, option, node)
+            where = os.getcwd() if place is None else folder_of(place.at)
             found = _placed(part.config["options"][option], where, part.problems, option)
             part.paths[option] = part.config["options"][option] = found
 
