@@ -27,6 +27,9 @@ from make_reference import MADE, REFERENCE, descriptions, examples, options_of, 
 STANDS_FOR = {"NAME": "listmle"}
 # Examples that are not run in CI: why, and where what they show is run.
 NOT_RUN = {
+    "dalr-bench plugins check word-length": "nothing of that name is installed here; tests/scaffold/test_write.py",
+    "dalr-bench plugins check word-length --limit 10": "nothing of that name is installed here; tests/scaffold/test_write.py",
+    "dalr-bench plugins check source/lines --option path=some/file.txt": "tests/conformance/test_shipped.py",
     "dalr-bench run suites/ablation.yaml": "ten minutes; docs/tables has what came out",
     "dalr-bench run suites/ablation.yaml --only DALR --seed 0 --set train.steps=100": "a minute",
     "dalr-bench run suites/ablation.yaml --smoke": "run by tests/test_docs.py for all pages",

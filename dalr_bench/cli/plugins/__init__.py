@@ -27,7 +27,9 @@ class _Plugins(click.Group):
         return ["new", "check"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        found: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        # What is no command is the name of a component, or an option: both are for the one that shows.
+        module = cmd_name if cmd_name in self.list_commands(ctx) else "show"
+        found: click.Command = importlib.import_module(f"{__name__}.{module}").command
         return found
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -39,8 +41,8 @@ class _Plugins(click.Group):
 def command() -> None:
     """List the registered components, or show one: its purpose, options, types, defaults and bounds.
 
-    --origin lists the installed plugins and where they come from without running any of their code. A component that is
-    called like a command is shown as kind/name.
+    --json prints one JSON document. --origin lists the installed plugins and where they come from without running any of
+    their code. A component that is called like a command is shown as kind/name.
     """
 
 

@@ -19,7 +19,7 @@ Examples:
 
 
 @click.command("check", epilog=_EXAMPLE)
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("name", metavar="[NAME]...", nargs=-1)
 @click.option("--option", "given", multiple=True, metavar="KEY=VALUE", help="An option to build the component with.")
 @click.option("--limit", default=60.0, show_default=True, help="Seconds a check may take before it is cut.")
 @click.option("--device", default="cpu", show_default=True, help="Where to check: cpu or cuda.")
@@ -28,7 +28,7 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(
-    names: tuple[str, ...], given: tuple[str, ...], limit: float, device: str, data: str | None, as_json: bool
+    name: tuple[str, ...], given: tuple[str, ...], limit: float, device: str, data: str | None, as_json: bool
 ) -> int:
     """Check plugins (by distribution or entry point) and components (NAME or kind/NAME); without NAME all that are not ours.
 
@@ -38,7 +38,7 @@ def command(
     from dalr_bench.conformance.kit import Asked, check
     from dalr_bench.errors import EXIT_DONE, EXIT_PLUGIN, EXIT_SUITE
 
-    verdicts = check(names, Asked(limit, device, data, _options(given)))
+    verdicts = check(name, Asked(limit, device, data, _options(given)))
     broken = sum(len(verdict.broken) for verdict in verdicts)
     if as_json:
         click.echo(json.dumps({"verdicts": [_document(verdict) for verdict in verdicts], "broken": broken}, indent=2))
@@ -46,7 +46,7 @@ def command(
         click.echo(
             "\n".join(line for verdict in verdicts for line in _lines(verdict)) or "no plugin but our own is installed"
         )
-    unbuilt = names and any(_unbuilt(verdict) for verdict in verdicts)
+    unbuilt = name and any(_unbuilt(verdict) for verdict in verdicts)
     return EXIT_PLUGIN if broken else EXIT_SUITE if unbuilt else EXIT_DONE
 
 

@@ -9,7 +9,7 @@ import click
 _EXAMPLE = """\b
 Examples:
   dalr-bench plugins new teacher word-length
-  dalr-bench plugins new loss spread --to plugins/spread"""
+  dalr-bench plugins new loss spread --to my/spread"""
 
 
 @click.command("new", epilog=_EXAMPLE)
