@@ -37,9 +37,6 @@ NOT_RUN = {
     "dalr-bench export results/ablation DALR --axis teacher=image-text --seed 1 --to models/dalr-1 --push me/dalr": "asks the "
     "hub; tests/publish/test_push.py",
     "dalr-bench score models/dalr --evaluators sts,senteval --data DATA --pooling mean --out scores.json": "minutes",
-    "dalr-bench plugins check word-length": "needs the plugin that `new` made installed; tests/cli/test_plugins.py",
-    "dalr-bench plugins check word-length --limit 10": "the same",
-    "dalr-bench plugins check source/lines --option path=some/file.txt": "a file of one's own; tests/cli/test_plugins.py",
     "dalr-bench bench sts MODEL --data DATA": "minutes; tests/test_benching.py",
     "dalr-bench bench transfer MODEL --data DATA --tasks MRPC": "minutes; tests/test_benching.py",
 }
