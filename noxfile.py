@@ -21,6 +21,12 @@ def gpu_tests(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Runs killed at 50 moments, a disk that fails at every write, harmed checkpoints, 8 processes at once. Half an hour."""
+    session.run(sys.executable, "-m", "pytest", "tests/faults", "--slow", "-s", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """ruff over everything."""
     session.run(sys.executable, "-m", "ruff", "check", ".")

@@ -70,20 +70,20 @@ def kills(lab: Lab, count: int, rng: random.Random) -> Iterator[Trial]:
 
 
 def writes(lab: Lab, count: int, rng: random.Random) -> Iterator[Trial]:
-    """A disk that is full from a call on, and one that fails once. Without `count` at every call that writes."""
+    """A disk that is full from a call on, and one that fails once, in turn: at `count` calls, or (0) at every one that writes."""
     # Removing needs no room and is not counted where calls fail, so the numbers are those of the other calls alone.
     places = range(1, 1 + sum(call.split()[1] not in ("unlink", "rmdir") for call in lab.calls))
-    for number, at in enumerate(sorted(rng.sample(places, count)) if count else places):
-        for how in (FULL, BROKEN) if not count else ((FULL, BROKEN)[number % 2],):
-            place = lab.root / f"write-{at}-{how}"
-            code = lab.run(place, Strike(at, how))
-            said = (place / "log").read_text()
-            trial: Trial = {"at": last_line(place), "errno": how, "code": code}
-            wrong = ["a traceback"] if "Traceback" in said else []
-            wrong += [] if code in (0, 1) else [f"exit code {code}"]
-            wrong += ["says nothing"] if code == 1 and not any(w in said for w in ("No space", "Input/output")) else []
-            wrong += [f"{path.relative_to(place)} stayed" for path in leftovers(place) if ".part" in path.name]
-            yield finished(lab, place, trial, wrong)
+    for number, at in enumerate(rng.sample(places, count or len(places))):
+        how = (FULL, BROKEN)[number % 2]
+        place = lab.root / f"write-{at}"
+        code = lab.run(place, Strike(at, how))
+        said = (place / "log").read_text()
+        trial: Trial = {"at": last_line(place), "errno": how, "code": code}
+        wrong = ["a traceback"] if "Traceback" in said else []
+        wrong += [] if code in (0, 1) else [f"exit code {code}"]
+        wrong += ["says nothing"] if code == 1 and not any(word in said for word in ("No space", "Input/output")) else []
+        wrong += [f"{path.relative_to(place)} stayed" for path in leftovers(place) if ".part" in path.name]
+        yield finished(lab, place, trial, wrong)
 
 
 def damage(lab: Lab, count: int, rng: random.Random) -> Iterator[Trial]:
@@ -96,23 +96,23 @@ def damage(lab: Lab, count: int, rng: random.Random) -> Iterator[Trial]:
         "missing": lambda folder: (folder / "best.safetensors").unlink(),
         "no manifest": lambda folder: (folder / "manifest.json").unlink(),
     }
-    for name, harm in harms.items():
-        for both in (False, True):
-            place = lab.root / f"damage-{name}-{both}"
-            lab.run(place, Strike(last, DIE))
-            (student,) = (folder for folder in run_folders(place) if folder.name.startswith("student"))
-            there = sorted((student / "checkpoints").iterdir(), reverse=True)
-            for folder in there if both else there[:1]:
-                harm(folder)
-            trial = finished(lab, place, {"harm": name, "checkpoints": len(there), "harmed": 2 if both else 1}, keep=True)
-            said = (place / "log").read_text()
-            told = [json.loads(line) for line in lines(student / "events.jsonl")]
-            from_ = [event["step"] for event in told if event["event"] == "resumed"]
-            expected = [] if both else [int(there[1].name)]
-            trial["wrong"] += [] if from_ == expected else [f"went on from {from_}, not {expected}"]
-            trial["wrong"] += [] if said.count("is not used:") == (2 if both else 1) else ["not told in one line each"]
-            shutil.rmtree(place)
-            yield trial
+    cases = [(name, harmed) for harmed in (1, 2) for name in harms]
+    for name, harmed in cases[: count or None]:
+        place = lab.root / f"damage-{name}-{harmed}"
+        lab.run(place, Strike(last, DIE))
+        (student,) = (folder for folder in run_folders(place) if folder.name.startswith("student"))
+        there = sorted((student / "checkpoints").iterdir(), reverse=True)
+        for folder in there[:harmed]:
+            harms[name](folder)
+        trial = finished(lab, place, {"harm": name, "checkpoints": len(there), "harmed": harmed}, keep=True)
+        said = (place / "log").read_text()
+        told = [json.loads(line) for line in lines(student / "events.jsonl")]
+        found = [event["step"] for event in told if event["event"] == "resumed"]
+        expected = [int(folder.name) for folder in there[harmed:]]
+        trial["wrong"] += [] if found == expected else [f"went on from {found}, not {expected}"]
+        trial["wrong"] += [] if said.count("is not used:") == harmed else ["not told in one line each"]
+        shutil.rmtree(place)
+        yield trial
 
 
 def crowd(lab: Lab, count: int, rng: random.Random) -> Iterator[Trial]:
@@ -159,7 +159,7 @@ def last_line(place: Path) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("what", choices=["kills", "writes", "damage", "crowd"], nargs="+")
-    parser.add_argument("--count", type=int, nargs="+", default=[0])
+    parser.add_argument("--count", type=int, nargs="+", default=[0, 0, 0, 0])
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = random.Random(options.seed)
