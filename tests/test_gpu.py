@@ -84,3 +84,30 @@ def test_no_question_to_the_device_in_a_step(tmp_path: Path) -> None:
         made.forward(1)[0].backward()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def test_a_run_that_is_killed_twice_goes_on_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With deterministic algorithms; without them the order of atomic sums is the device's own."""
+    from dalr_bench.telling import Teller
+
+    line = ["--only", "baseline", "--seed", "0", "--deterministic", "--set", "train.steps=8"]
+    whole = run(tmp_path / "whole", *line)
+
+    class Killed(BaseException):
+        pass
+
+    for at in (4, 6):
+
+        def dying(self: Teller, step: int, *_: Any, at: int = at) -> None:
+            if step == at and self.run_id.startswith("baseline"):
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Teller, "step", dying)
+            with pytest.raises(Killed):
+                run(tmp_path / "killed", *line, "--checkpoint-every", "1steps")
+    resumed = run(tmp_path / "killed", *line)
+    assert {name: (r["weights"], r["scores"], r["dev_curve"]) for name, r in resumed.items()} == {
+        name: (r["weights"], r["scores"], r["dev_curve"]) for name, r in whole.items()
+    }
+    assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
