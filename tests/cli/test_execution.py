@@ -28,15 +28,14 @@ def losses(folder: Path) -> list[float]:
 
 
 def test_the_next_attempt_goes_in_pieces_and_says_so(tmp_path: Path) -> None:
-    folder, whole = run(tmp_path)
+    folder, whole = run(tmp_path / "a")
     curve = losses(folder)
     assert (whole["micro_batch"], whole["gradient_checkpointing"]) == (None, False)
-    (folder / "record.json").unlink()
-    write_execution(folder, micro_batch=3, gradient_checkpointing=True)
-    again, pieces = run(tmp_path)
-    assert again == folder
+    write_execution(tmp_path / "b" / "tiny" / folder.name, micro_batch=3, gradient_checkpointing=True)
+    again, pieces = run(tmp_path / "b")
+    assert again.name == folder.name
     assert (pieces["micro_batch"], pieces["gradient_checkpointing"]) == (3, True)
-    assert losses(folder) == pytest.approx(curve, rel=1e-5)
+    assert losses(again) == pytest.approx(curve, rel=1e-5)
 
 
 def test_the_suite_may_ask_for_it_and_the_run_keeps_its_name(tmp_path: Path) -> None:
