@@ -22,21 +22,26 @@ def cache_root() -> Path:
     return user_cache_path("dalr-bench")
 
 
-def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
+def _ready(folder: Path) -> bool:
+    return (folder / READY).is_file()
+
+
+def build_once(folder: Path, build: Callable[[Path], None], whole: Callable[[Path], bool] = _ready) -> Path:
     """Return `folder`, calling `build(temporary folder)` first where it is not there yet.
 
     One writer at a time (a lock file beside it); the folder appears by a rename, so that even where locks do not work
     (some shared file systems) a reader never sees half of it: the loser of a race throws its copy away.
-    `build` must write `meta.json`.
+    `build` must write `meta.json`. A folder that is there and not `whole` (a file was cut) goes, and is built again.
     """
-    if (folder / READY).is_file():
+    if whole(folder):
         return folder
     from filelock import FileLock
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(folder.name + ".lock")):
-        if (folder / READY).is_file():
+        if whole(folder):
             return folder
+        shutil.rmtree(folder, ignore_errors=True)
         sweep_these(list(folder.parent.glob(f".{folder.name}.*.part*")))
         temporary = part_path(folder)
         temporary.mkdir()

@@ -19,6 +19,9 @@ class Closed(BaseModel):
 # How a step is carried out (docs/several-gpus.md) or looked at, not what it computes: these count for no run's identity.
 EXECUTION = frozenset({"micro_batch", "gradient_checkpointing", "account_every", "gradients_every"})
 
+# Keys that came later: left at a default that means what was done before them, they are not counted either.
+LATER = {"teacher_rows": "fp32"}
+
 
 class TrainOptions(Closed):
     """How a cell is trained, for `steps` or for `epochs`."""
@@ -73,6 +76,8 @@ class TrainOptions(Closed):
     gradients_every: Annotated[int, Field(ge=0)] = 0
     """Each n-th step the gradient of every loss term on the student is measured alone; 0: never. Changes no weight and no
     identity."""
+    teacher_rows: Literal["fp32", "fp16"] = "fp32"
+    """Stored teachers' rows in single or half precision; losses compute with float32 either way."""
 
     @model_validator(mode="before")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import torch
 
 from dalr_bench.config import TrainOptions
-from dalr_bench.data.features import Ask, FeatureStore, Progress, feature_store
+from dalr_bench.data.building import Progress
+from dalr_bench.data.features import Ask, FeatureStore, RowType, feature_store
 from dalr_bench.data.pixels import pixel_store
 from dalr_bench.data.teachers import TeacherBank, combining_order, resident
-from dalr_bench.data.tokens import DeviceTokens, token_store
+from dalr_bench.data.tokens import token_store, tokens_on
 from dalr_bench.errors import DataError, SuiteError
 from dalr_bench.plugin.manager import Plugins
 from dalr_bench.plugin.registry import references
@@ -72,7 +74,7 @@ class Workshop:
             )
             tokenizer = built.student.tokenizer
             tokens, *columns = (
-                DeviceTokens(token_store(tokenizer, corpus, name), self.device) for name in (None, *corpus.columns)
+                tokens_on(token_store(tokenizer, corpus, name), self.device) for name in (None, *corpus.columns)
             )
             out[label] = Stream(tokens, built.banks[label], image_of, self._pictures(corpus, edge), columns)
         return out
@@ -90,14 +92,14 @@ class Workshop:
         self, config: Config, label: str, corpus: Corpus, trained: OpenRun, progress: Progress | None
     ) -> TeacherBank:
         """The teachers a stream's losses look at, with the sides they look at."""
-        return self._bank(config, self._sides(config, label), corpus, (trained, progress))
+        return self._bank(config, self._sides(config, label), corpus, _asking(config, trained, progress))
 
     def pictures(self, config: Config, name: str, corpus: Corpus, trained: OpenRun) -> torch.Tensor:
         """One image teacher's rows of all pictures of a corpus, [n, E]; stored like those of a stream."""
         sides: dict[str, set[Side]] = {}
         self._ask(config, name, "image", sides)
         every = torch.arange(len(corpus.images or ()), device=self.device)
-        rows = self._bank(config, sides, corpus, (trained, None)).gather(every, every)[name].image_NE
+        rows = self._bank(config, sides, corpus, _asking(config, trained, None)).gather(every, every)[name].image_NE
         if rows is None:
             raise SuiteError(f"teachers.{name}: has no image side")
         return rows
@@ -112,10 +114,7 @@ class Workshop:
         )
         return next(named, None)
 
-    def _bank(
-        self, config: Config, sides: Mapping[str, set[Side]], corpus: Corpus, asking: tuple[OpenRun, Progress | None]
-    ) -> TeacherBank:
-        trained, progress = asking
+    def _bank(self, config: Config, sides: Mapping[str, set[Side]], corpus: Corpus, asking: _Asking) -> TeacherBank:
         parts = {name: self._parts_of(config["teachers"][name]) for name in sides}
         combined = {name: names for name, names in parts.items() if names}
         stored = {}
@@ -123,11 +122,11 @@ class Workshop:
             if name not in combined:
                 entry = config["teachers"][name]
                 stored[name] = resident(
-                    {side: self._store(entry, side, corpus, trained, progress) for side in sorted(sides[name])},
+                    {side: self._store(entry, side, corpus, asking) for side in sorted(sides[name])},
                     self.device,
                 )
         order = combining_order(combined)
-        return TeacherBank(stored, {name: self._teacher(config["teachers"][name], trained) for name in order})
+        return TeacherBank(stored, {name: self._teacher(config["teachers"][name], asking.trained) for name in order})
 
     def _sides(self, config: Config, stream: str) -> dict[str, set[Side]]:
         """Which side of which teacher the losses active on a stream refer to; a blend hands its sides to its parts."""
@@ -150,27 +149,41 @@ class Workshop:
         found = self.plugins.catalogue.get("teacher", entry["name"])
         return tuple(name for _, ref, name in references(found, entry["options"]) if ref.section == "teachers")
 
-    def _teacher(self, entry: Mapping[str, Any], trained: OpenRun) -> Any:
-        return self.plugins.catalogue.build("teacher", part(entry), device=self.device, trained=trained, data=self.data)
+    def _teacher(self, entry: Mapping[str, Any], trained: OpenRun, device: torch.device | None = None) -> Any:
+        where = device or self.device
+        return self.plugins.catalogue.build("teacher", part(entry), device=where, trained=trained, data=self.data)
 
-    def _store(
-        self, entry: Mapping[str, Any], side: Side, corpus: Corpus, trained: OpenRun, progress: Progress | None
-    ) -> FeatureStore:
+    def _store(self, entry: Mapping[str, Any], side: Side, corpus: Corpus, asking: _Asking) -> FeatureStore:
+        trained = asking.trained
         who = json.dumps(
             {**entry, "runs": getattr(trained, "runs", None) if self._is_run(entry) else None}, sort_keys=True
         )
-        key = (who, corpus.fingerprint, side)
+        key = (f"{who}|{asking.rows}", corpus.fingerprint, side)
         if key not in self._stores:
             teacher = self._teacher(entry, trained)
             whole = teacher.stored_rows if isinstance(teacher, StoredTeacher) else None
             encode: Any = getattr(teacher, f"encode_{side}", whole)
             if encode is None:
                 raise SuiteError(f"teacher '{entry['name']}' has no {side} side (it gives no encode_{side})")
-            fingerprint = getattr(teacher, "fingerprint", None) or who
-            ask = Ask(side, f"{entry['name']}|{fingerprint}", encode, whole)
+            more = [getattr(self._teacher(entry, trained, where), f"encode_{side}") for where in self._others(entry)]
+            known_by = f"{entry['name']}|{self._known_by(entry, teacher, who)}"
+            ask = Ask(side, known_by, encode, whole, asking.rows, more if whole is None else ())
             with self.stages.part("teachers"):
-                self._stores[key] = feature_store(ask, corpus, progress)
+                self._stores[key] = feature_store(ask, corpus, asking.progress)
         return self._stores[key]
+
+    def _known_by(self, entry: Mapping[str, Any], teacher: Any, who: str) -> str:
+        """A teacher's own fingerprint; without one its options and the distribution whose code answers."""
+        found = self.plugins.catalogue.get("teacher", entry["name"])
+        own: str | None = getattr(teacher, "fingerprint", None)
+        return own or f"{who}|{found.distribution} {found.version}"
+
+    def _others(self, entry: Mapping[str, Any]) -> list[torch.device]:
+        """Further devices a teacher is asked on: all this process sees, unless it shares the work with other processes."""
+        if self.device.type != "cuda" or "WORLD_SIZE" in os.environ or self._is_run(entry):
+            return []
+        first = self.device.index or torch.cuda.current_device()
+        return [torch.device("cuda", number) for number in range(torch.cuda.device_count()) if number != first]
 
     def _is_run(self, entry: Mapping[str, Any]) -> bool:
         found = self.plugins.catalogue.get("teacher", entry["name"])
@@ -209,6 +222,19 @@ class Workshop:
     def evaluator(self, entry: Mapping[str, Any]) -> Any:
         """An evaluator of a config."""
         return self.plugins.catalogue.build("evaluator", part(entry), data=self.data, device=self.device)
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """For whom teachers are asked: the runs they may be, who is told how far it is, and how rows are kept."""
+
+    trained: OpenRun
+    progress: Progress | None
+    rows: RowType
+
+
+def _asking(config: Config, trained: OpenRun, progress: Progress | None) -> _Asking:
+    return _Asking(trained, progress, config["train"].get("teacher_rows", "fp32"))
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class Build:
                 missing = [number for number in range(self.count) if written(self.folder, number) is None]
                 if not missing:
                     return
-                if not any([self._try(make, number) for number in missing]):
+                if not any(self._try(make, number) for number in missing):
                     time.sleep(_PATIENCE)
         except BaseException:
             self._failed.set()  # the other threads stop after their shard

@@ -106,7 +106,9 @@ def verify(folder: Path) -> int:
     """Read a whole table and compare every shard with its sha256; the bytes read. Raises DataError naming what differs."""
     meta = complete(folder)
     if meta is None:
-        raise DataError(Fault("this store is not whole: delete it, it is built again when it is needed", file=str(folder)))
+        raise DataError(
+            Fault("this store is not whole: delete it, it is built again when it is needed", file=str(folder))
+        )
     for number in range(int(meta["shards"])):
         note = written(folder, number)
         if note is None or sha256(shard_file(folder, number)) != note["sha256"]:

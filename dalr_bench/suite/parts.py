@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from dalr_bench.config import EXECUTION, LossOptions, TrainOptions
+from dalr_bench.config import EXECUTION, LATER, LossOptions, TrainOptions
 from dalr_bench.errors import RenamedWarning, nearest
 from dalr_bench.plugin.registry import Catalogue, Component, references
 from dalr_bench.suite.faults import FaultKind, Faults
@@ -201,7 +201,8 @@ def _train(value: Any) -> PartOf:
     if not isinstance(value, dict):
         return PartOf({}, problems=[("", "expected a map (steps, batch, lr, ...)", "suite")])
     config, problems = _validated(TrainOptions, {key: item for key, item in value.items() if key != "dev"})
-    return PartOf(config, problems=problems, uncounted=EXECUTION)
+    unchanged = {key for key, value in LATER.items() if config.get(key) == value}
+    return PartOf(config, problems=problems, uncounted=EXECUTION | unchanged)
 
 
 def _validated(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 from typing import Any
 
@@ -13,8 +14,9 @@ from torch import Tensor, nn
 
 from dalr_bench.config import TrainOptions
 from dalr_bench.data.schedule import Schedule
+from dalr_bench.data.shards import Numbers
 from dalr_bench.data.teachers import TeacherBank
-from dalr_bench.data.tokens import DeviceTokens
+from dalr_bench.data.tokens import DeviceTokens, PagedTokens
 from dalr_bench.errors import TrainingError
 from dalr_bench.train import gradcache
 from dalr_bench.train.course import Course, Keeper, Saver, Trained
@@ -31,11 +33,16 @@ from dalr_bench.types import Batch, Encoding, LossInputs
 class Stream:
     """One corpus, ready on the device."""
 
-    tokens: DeviceTokens
+    tokens: DeviceTokens | PagedTokens
     teachers: TeacherBank
     image_of: Tensor | None = None
     pixels: Tensor | None = None
-    columns: Sequence[DeviceTokens] = ()
+    columns: Sequence[DeviceTokens | PagedTokens] = ()
+
+    @cached_property
+    def host_image_of(self) -> Numbers | None:
+        """`image_of` on the host, for rows that are gathered there."""
+        return None if self.image_of is None else self.image_of.cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -177,7 +184,8 @@ class Engine:
         rows_N = torch.from_numpy(rows).to(self.device, non_blocking=True)
         images_N = None if stream.image_of is None else stream.image_of[rows_N]
         pixels = None if stream.pixels is None or images_N is None else stream.pixels[images_N]
-        teachers = stream.teachers.gather(rows_N, images_N)
+        keys = stream.host_image_of
+        teachers = stream.teachers.gather(rows_N, images_N, (rows, None if keys is None else keys[rows]))
         columns = [column.batch(rows, rows_N) for column in stream.columns]
         found = Batch(name, rows_N, stream.tokens.batch(rows, rows_N), images_N, teachers, pixels, columns)
         self.looks.lap("batch")

@@ -15,7 +15,7 @@ from dalr_bench import Corpus, DataError
 from dalr_bench.cache import build_once, cache_root
 from dalr_bench.data.features import Ask, feature_store
 from dalr_bench.data.pixels import pixel_store, to_pixels
-from dalr_bench.data.teachers import TeacherBank, combining_order, resident
+from dalr_bench.data.teachers import Chosen, TeacherBank, combining_order, resident
 from dalr_bench.data.tokens import DeviceTokens, token_store
 
 
@@ -65,8 +65,8 @@ def test_a_teacher_is_asked_once_and_rows_keep_their_order() -> None:
     first = feature_store(Ask("text", "lengths", encode), words)
     again = feature_store(Ask("text", "lengths", encode), words)
     assert sum(asked) == 5000
-    assert np.array_equal(first.rows, again.rows)
-    assert [tuple(row) for row in first.rows[[0, 27, 4999]]] == [
+    assert np.array_equal(first.rows.whole(), again.rows.whole())
+    assert [tuple(row) for row in first.rows.take(np.array([0, 27, 4999]))] == [
         (float(len(s)), float(ord(s[0]))) for s in (words.sentences[i] for i in (0, 27, 4999))
     ]
 
@@ -83,7 +83,7 @@ def test_token_states_are_cut_at_their_sentences() -> None:
     store = feature_store(
         Ask("states", "s", lambda batch: [torch.full((len(s), 2), float(len(s))) for s in batch]), words
     )
-    rows = resident({"states": store}, torch.device("cpu")).gather(torch.tensor([0]), None)
+    rows = resident({"states": store}, torch.device("cpu")).gather(Chosen.of(torch.tensor([0]), None))
     assert rows.states_NLT is not None
     assert rows.states_mask_NL is not None
     assert rows.states_NLT[0].tolist() == [[2, 2], [2, 2], [0, 0]]
@@ -155,9 +155,9 @@ def test_rows_that_exist_already_are_asked_with_the_whole_corpus() -> None:
         raise AssertionError(inputs)
 
     store = feature_store(Ask("image", "stored", never, whole), captions)
-    assert store.rows.tolist() == [[1.0, 2.0], [3.0, 4.0]]
-    assert store.rows.dtype == np.float32
-    assert feature_store(Ask("image", "stored", never, whole), captions).rows.shape == (2, 2)
+    assert store.rows.whole().tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert store.rows.whole().dtype == np.float32
+    assert len(feature_store(Ask("image", "stored", never, whole), captions).rows) == 2
     assert asked == [(captions, "image")]
     with pytest.raises(DataError, match="not finite"):
         feature_store(Ask("text", "nan", never, lambda given, side: torch.tensor([[float("nan")]])), captions)

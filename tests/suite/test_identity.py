@@ -153,3 +153,9 @@ def test_how_a_step_is_carried_out_or_looked_at_does_not_count(base: str, plan_o
 def test_a_variant_that_is_only_looked_at_in_another_way_is_a_slip(base: str, plan_of: PlanOf) -> None:
     with pytest.raises(SuiteError, match="this diff changes nothing"):
         plan_of(base + "ablate: {a: {train.gradients_every: 7}}\n")
+
+
+def test_rows_in_half_precision_are_another_run_and_the_default_is_the_old_one(base: str, plan_of: PlanOf) -> None:
+    asked = {rows: base.replace("steps: 5", f"steps: 5, teacher_rows: {rows}") for rows in ("fp32", "fp16")}
+    assert identity(plan_of(asked["fp32"])) == identity(plan_of(base))
+    assert identity(plan_of(asked["fp16"])) != identity(plan_of(base))

@@ -9,6 +9,8 @@ import torch
 
 from dalr_bench_plugins.networks.pooling import Pooling, needs_all_layers, pool
 from dalr_bench_plugins.networks.vocabulary import TextTokenizer
+from dalr_bench_plugins.packed.forward import pooled
+from dalr_bench_plugins.packed.layers import knows
 
 
 class FrozenText:
@@ -21,17 +23,28 @@ class FrozenText:
 
     @torch.inference_mode()
     def rows(self, sentences: Sequence[str], pooling: Pooling, batch: int) -> torch.Tensor:
-        """Pooled rows, [N, T], in the order of `sentences`."""
+        """Pooled rows, [N, T], in the order of `sentences`; without padding where the encoder's layers are known."""
         out = torch.empty(len(sentences), int(self.encoder.config.hidden_size))
-        for chosen, output, mask_NL in self._outputs(sentences, batch, needs_all_layers(pooling)):
+        ids = self.tokenizer(sentences)
+        if ids and all(ids) and knows(self.encoder):
+            for chosen in by_length(list(map(len, ids)), batch):
+                out[chosen] = self._packed([ids[place] for place in chosen], pooling)
+            return out
+        for chosen, output, mask_NL in self._outputs(ids, batch, needs_all_layers(pooling)):
             out[chosen] = pool(output, mask_NL, pooling).float().cpu()
         return out
+
+    def _packed(self, ids: Sequence[Sequence[int]], pooling: Pooling) -> torch.Tensor:
+        """Rows of a batch that falls in length, [N, T]; packed it rises."""
+        rising = ids[::-1]
+        ids_T = torch.tensor([number for row in rising for number in row]).to(self.device)
+        return pooled(self.encoder, ids_T, list(map(len, rising)), pooling).float().cpu().flip(0)
 
     @torch.inference_mode()
     def states(self, sentences: Sequence[str], batch: int) -> list[torch.Tensor]:
         """Last layer's token states, one [L, T] a sentence (special tokens included), in order."""
         out: list[torch.Tensor] = [torch.empty(0)] * len(sentences)
-        for chosen, output, mask_NL in self._outputs(sentences, batch, all_layers=False):
+        for chosen, output, mask_NL in self._outputs(self.tokenizer(sentences), batch, all_layers=False):
             states_NLT = output.last_hidden_state.float().cpu()
             lengths = mask_NL.sum(1).tolist()
             for row, place in enumerate(chosen):
@@ -39,9 +52,8 @@ class FrozenText:
         return out
 
     def _outputs(
-        self, sentences: Sequence[str], batch: int, all_layers: bool
+        self, ids: Sequence[Sequence[int]], batch: int, all_layers: bool
     ) -> Iterator[tuple[list[int], Any, torch.Tensor]]:
-        ids = self.tokenizer(sentences)
         extra = {"output_hidden_states": True} if all_layers else {}
         for chosen in by_length(list(map(len, ids)), batch):
             width = max(len(ids[place]) for place in chosen)

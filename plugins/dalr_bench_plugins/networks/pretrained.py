@@ -165,6 +165,20 @@ def weights_fingerprint(checkpoint: Checkpoint) -> str:
     return digest_of_files(_weight_files(checkpoint) + words)
 
 
+# What decides a frozen model's rows beside its weights: architecture, tokenizer of any family, treatment of pictures.
+_BESIDE = (
+    "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
+    "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "preprocessor_config.json",
+)  # fmt: skip
+
+
+def rows_fingerprint(checkpoint: Checkpoint) -> str:
+    """sha256 over all files of a checkpoint that decide a frozen model's rows. Raises DataError where no weights are found."""
+    beside = [path for name in _BESIDE if (path := local_file(checkpoint, name))]
+    names = "|".join(path.name for path in beside)
+    return hashlib.sha256(f"{names}|{digest_of_files(_weight_files(checkpoint) + beside)}".encode()).hexdigest()
+
+
 def digest_of_files(paths: list[Path]) -> str:
     """sha256 of the contents, one after another."""
     digest = hashlib.sha256()

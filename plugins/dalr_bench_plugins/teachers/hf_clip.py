@@ -50,11 +50,11 @@ class HFClip:
         *,
         device: Any = "cpu",
     ) -> None:
-        from dalr_bench_plugins.networks.pretrained import Checkpoint, weights_fingerprint
+        from dalr_bench_plugins.networks.pretrained import Checkpoint, rows_fingerprint
 
         self.checkpoint = Checkpoint(model, revision, trust_remote_code, allow_pickle)
         self.max_length, self.batch, self.normalize, self.device = max_length, batch, normalize, device
-        parts = (weights_fingerprint(self.checkpoint), max_length, normalize)
+        parts = (rows_fingerprint(self.checkpoint), max_length, normalize)
         self.fingerprint = hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
         self._opened: DualEncoder | None = None
 

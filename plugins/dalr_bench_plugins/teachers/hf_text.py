@@ -51,12 +51,12 @@ class HFText:
         *,
         device: Any = "cpu",
     ) -> None:
-        from dalr_bench_plugins.networks.pretrained import Checkpoint, weights_fingerprint
+        from dalr_bench_plugins.networks.pretrained import Checkpoint, rows_fingerprint
 
         self.checkpoint = Checkpoint(model, revision, trust_remote_code, allow_pickle)
         self.pooling: Pooling = pooling
         self.max_length, self.batch, self.normalize, self.device = max_length, batch, normalize, device
-        self.weights = weights_fingerprint(self.checkpoint)
+        self.weights = rows_fingerprint(self.checkpoint)
         parts = (self.weights, pooling, max_length, normalize)
         self.fingerprint = hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()
         self._opened: FrozenText | None = None

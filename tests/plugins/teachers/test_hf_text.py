@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,19 @@ def test_fingerprint_holds_what_decides_the_rows_and_nothing_else(tmp_path: Path
     others = [HFText(folder, "mean"), HFText(folder, max_length=16), HFText(folder, normalize=True)]
     others.append(HFText(str(text_folder(tmp_path / "b", seed=2))))
     assert len({first, *(other.fingerprint for other in others)}) == 5
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "tokenizer.json", "model.safetensors"])
+def test_another_architecture_tokenizer_or_weights_is_another_store(name: str, tmp_path: Path) -> None:
+    """The key's first part: what the rows rest on is every file they are computed with."""
+    folder, copy = text_folder(tmp_path / "a"), tmp_path / "b"
+    first = HFText(str(folder)).fingerprint
+    shutil.copytree(folder, copy)
+    assert HFText(str(copy)).fingerprint == first
+    content = bytearray((copy / name).read_bytes())
+    content[-1] ^= 1
+    (copy / name).write_bytes(content)
+    assert HFText(str(copy)).fingerprint != first
 
 
 def test_weights_are_opened_when_asked_once_a_process(tmp_path: Path) -> None:
