@@ -111,3 +111,27 @@ def test_a_run_that_is_killed_twice_goes_on_to_the_bit(tmp_path: Path, monkeypat
         name: (r["weights"], r["scores"], r["dev_curve"]) for name, r in whole.items()
     }
     assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
+
+
+def test_costs_are_counted_on_the_device_and_change_nothing(tmp_path: Path) -> None:
+    looked = run(tmp_path / "a", "--only", "ranked", "--seed", "0", "--deterministic", "--set", "train.account_every=1")
+    unseen = run(tmp_path / "b", "--only", "ranked", "--seed", "0", "--deterministic", "--set", "train.account_every=0")
+    assert {name: record["weights"] for name, record in looked.items()} == {
+        name: record["weights"] for name, record in unseen.items()
+    }
+    costs = next(record["costs"] for record in looked.values() if record["variant"] == "ranked")
+    for part in ("student", "losses.info", "losses.listmle", "optimizer", "step"):
+        assert costs[part]["ms_per_step"] > 0, part
+        assert costs[part]["peak_bytes"] > 0, part
+    assert costs["train"]["gpu_seconds"] == costs["train"]["seconds"] > 0
+    assert costs["train"]["peak_bytes"] >= costs["step"]["peak_bytes"]
+
+
+def test_joules_are_those_of_the_counter(tmp_path: Path) -> None:
+    pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
+    records = run(tmp_path, "--only", "baseline", "--seed", "0")
+    for record in records.values():
+        costs = record["costs"]
+        watts = costs["train"]["joules"] / costs["train"]["seconds"]
+        assert 5 < watts < 2000
+        assert costs["step"]["joules_per_step"] == pytest.approx(watts * costs["step"]["ms_per_step"] / 1e3, rel=1e-6)
