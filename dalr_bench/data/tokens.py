@@ -98,6 +98,11 @@ class DeviceTokens:
         self._ids = torch.from_numpy(ids.view(np.int16) if self._two_bytes else ids).to(device)
         self._offsets = torch.from_numpy(np.array(store.offsets)).to(device)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the ids are."""
+        return self._ids.device
+
     def batch(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]], rows_N: torch.Tensor) -> TokenBatch:
         """Right-padded ids and mask, both [N, L]; L is the longest of the batch. `rows_N` are the same rows on the device."""
         lengths_N = self.lengths[rows]

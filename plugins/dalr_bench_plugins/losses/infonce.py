@@ -36,6 +36,7 @@ class InfoNce:
     """
 
     views = 2
+    race = "dalr_bench_plugins.rivals.track"  # what `bench train` trains with
 
     def __init__(
         self,

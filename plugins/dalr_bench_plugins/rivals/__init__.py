@@ -1,0 +1,1 @@
+"""`dalr-bench bench train`: the model all sides share, and the ways others train it."""
