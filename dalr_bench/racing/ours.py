@@ -78,7 +78,7 @@ def _digest(texts: list[str]) -> str:
 
 
 def _width(resident: Resident) -> int:
-    assert resident.text is not None
+    assert isinstance(resident.text, Tensor), "made here"
     return int(resident.text.shape[1])
 
 
