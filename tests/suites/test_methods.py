@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import inspect
 import json
 import re
@@ -28,7 +29,7 @@ FILES = (
     *("wiki/wiki1m_for_simcse.txt", "mcse/flickr_random_captions.txt", "mcse/flickr_resnet.hdf5"),
     *("mcse/coco_random_captions.txt", "mcse/coco_resnet.hdf5", "flickr30k/results_20130124.token"),
     *("flickr30k/train.txt", "flickr30k/flickr30k-images/1.jpg", "kdmcse/flickr30k_ViT_L14.json"),
-    *("coco/annotations/captions_train2014.json", "coco/train2014/1.jpg"),
+    *("coco/annotations/captions_train2014.json", "coco/train2014/1.jpg", "wiki/wiki_sentences.txt"),
 )
 
 
@@ -151,3 +152,35 @@ def test_the_page_on_methods_names_options_that_exist(catalogue: Any) -> None:
     for component, option in named:
         known = inspect.signature(catalogue.get(kinds.get(component, "loss"), component).factory).parameters
         assert option in known, f"{component}.{option}"
+
+
+def test_what_stops_the_released_dalr_is_named(shared: Path) -> None:
+    """Every fault of class S (it stops) of the list of the released code's faults stands on the page, by its place."""
+    page = " ".join((SUITES.parent / "docs" / "methods.md").read_text(encoding="utf-8").split())
+    with (shared / "papers" / "dalr_code_issues.csv").open(encoding="utf-8", newline="") as file:
+        stopping = [row[1] for row in csv.reader(file) if row[0] == "S"]
+    assert len(stopping) == 10
+    named = {'README "Run Evaluation"': "eval_senteval.py"}
+    places = [named.get(place, place) for where in stopping for place in re.split(r"; ", where)]
+    bare = [re.sub(r"^(scripts/|src/)", "", place) for place in places]
+    assert not [place for place in bare if place not in page]
+
+
+def test_what_no_source_gives_is_called_unknown_beside_its_value() -> None:
+    """DALR's λ, μ, τ and α in every suite that sets one itself."""
+    setting = {
+        name_of(path): path.read_text(encoding="utf-8")
+        for folder in ("methods", "paper")
+        for path in (SUITES / folder).glob("*.yaml")
+    }
+    chosen = {
+        name: text
+        for name, text in setting.items()
+        if re.search(r"name: (cma|listmle, teacher: rank, weight: 0\.1)", text)
+    }
+    assert {"methods/dalr.yaml", "paper/flickr-bert.yaml", "paper/modules.yaml"} <= set(chosen)
+    assert all("unknown" in text and "λ" in text and "μ" in text for text in chosen.values())
+    dalr = setting["methods/dalr.yaml"]
+    for symbol, key in (("λ", "consistency"), ("μ", "listmle"), ("τ", "cma"), ("α", "rank")):
+        assert re.search(rf"# {symbol} unknown: [^\n]*\n(    #[^\n]*\n)*    {key}:", dalr), symbol
+    assert all("unknown" in text for name, text in setting.items() if "coco" in name)
