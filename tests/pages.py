@@ -23,7 +23,7 @@ from pathlib import Path
 from dalr_bench.cli.main import main
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*) *(?P<rest>.*)$")
 _MARK = re.compile(r"^<!-- (?P<kind>not run|slow|exit|output|error)(?:: (?P<about>.+))? -->$")
 

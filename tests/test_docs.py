@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from pages import PAGES, ROOT, Block, Done, blocks, lines_of, matches, name_of, run_elsewhere, run_line
+from ruamel.yaml import YAML
 
 from dalr_bench.plugin.manager import load
 from dalr_bench.suite import expand
@@ -22,6 +23,7 @@ RUN_HERE = [page for page in PAGES if not run_elsewhere(page) and blocks(page)]
 
 # Every block that is not run in CI, by page and reason. Who marks one says so here too.
 NOT_RUN = {
+    ("CONTRIBUTING.md", "sets up and runs all tests; .ci/run"): 1,
     ("README.md", "tests/test_docs.py::test_the_set_up_lines"): 2,
     ("docs/tutorials/reproduce-dalr.md", "needs a GPU, the photos and the hub"): 2,
 }
@@ -185,8 +187,26 @@ def targets(page: Path) -> Iterator[str]:
     yield from re.findall(r"\]\(([^)\s]+)\)", text)
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "results" / "README.md"], ids=name_of)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "results" / "README.md"], ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in targets(page):
         file = target.partition("#")[0]
         assert target.startswith(("http://", "https://", "#")) or (page.parent / file).exists(), f"{page}: {target}"
+
+
+# ------------------------------------------------------------------ files about the project
+def test_version_and_licence_are_told_alike() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = YAML(typ="safe").load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"], citation["title"]) == (
+        project["version"],
+        project["license"],
+        project["name"],
+    )
+    assert f"## {project['version']} " in (ROOT / "CHANGELOG.md").read_text()
+    assert "Apache License" in (ROOT / "LICENSE").read_text()
+
+
+def test_kept_results_are_kept() -> None:
+    named = re.findall(r"`tables/([\w-]+)\.\*`", (ROOT / "docs" / "results.md").read_text())
+    assert set(named) == {path.stem for path in (ROOT / "docs" / "tables").glob("*.jsonl")}
