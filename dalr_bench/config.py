@@ -17,7 +17,7 @@ class Closed(BaseModel):
 
 
 # How a step is carried out (docs/several-gpus.md) or looked at, not what it computes: these count for no run's identity.
-EXECUTION = frozenset({"micro_batch", "gradient_checkpointing", "account_every", "gradients_every"})
+EXECUTION = frozenset({"micro_batch", "gradient_checkpointing", "account_every", "gradients_every", "log_every"})
 
 # Keys that came later: left at a default that means what was done before them, they are not counted either.
 LATER = {"teacher_rows": "fp32"}
@@ -48,6 +48,7 @@ class TrainOptions(Closed):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """AdamW's decay."""
     betas: tuple[float, float] = (0.9, 0.999)
+    eps: Annotated[float, Field(gt=0)] = 1e-8
     """AdamW's two averages."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """What the rate does after `warmup`; linear and cosine end at 0."""

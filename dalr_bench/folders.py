@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from dalr_bench.orphans import sweep
 from dalr_bench.record.files import load_json, write_json, write_text
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
     from dalr_bench.suite import Plan
     from dalr_bench.types import Run
 
+Told = Mapping[str, Mapping[str, Any]]
 _COPIES = 2  # the weights by themselves, and as a model folder
 
 
-def lay_out(plan: Plan, whole: Plan, folder: Path, retain: str = "best") -> list[Run]:
+def lay_out(plan: Plan, whole: Plan, folder: Path, retain: str = "best", told: Told = MappingProxyType({})) -> list[Run]:
     """Write the suite's summary and the config of every run that is not done; return those runs.
 
     A run that is done and whose weights were not kept (`--retain none`) is not done where one that is left needs them.
+    `told` is what a config says of its run beside its options: identity, shape, estimate.
     """
     from dalr_bench.suite import origins
     from dalr_bench.suite.tree import plain
@@ -41,7 +44,7 @@ def lay_out(plan: Plan, whole: Plan, folder: Path, retain: str = "best") -> list
     todo = _todo(plan, folder)
     for run in plan.runs:
         if run in todo:
-            _write_config(folder / run.id, run)
+            _write_config(folder / run.id, {**run.config, **told.get(run.id, {})})
         else:
             _finish_tidying(folder / run.id, retain)
     return todo
@@ -69,14 +72,14 @@ def _todo(plan: Plan, folder: Path) -> list[Run]:
     return [run for run in plan.runs if run.id in left]
 
 
-def _write_config(place: Path, run: Run) -> None:
-    config = dict(run.config)
+def _write_config(place: Path, config: Mapping[str, Any]) -> None:
+    """Another estimate alone is no reason to write: somebody may be at the run."""
     try:
-        if load_json(place / CONFIG) == config:
+        if {**load_json(place / CONFIG), "estimate": None} == {**config, "estimate": None}:
             return
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         pass
-    write_json(place / CONFIG, config)
+    write_json(place / CONFIG, dict(config))
 
 
 def _finish_tidying(place: Path, retain: str) -> None:

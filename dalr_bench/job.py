@@ -53,7 +53,7 @@ class Job:
 
     def run(self) -> Record:
         """The whole run; returns its record. Training goes on from the last checkpoint, scoring resumes by task."""
-        config = self.config()
+        began, config = time.perf_counter(), self.config()
         self.workshop.stages.clear()
         self.teller.hook("run_started", config=config)
         self.teller.event("stage", stage="prepare")
@@ -65,6 +65,8 @@ class Job:
         with self.workshop.stages.part("score"):
             outcome, subject = self._score(config, built, summary["weights"])
         summary["costs"] = {**summary.get("costs", {}), **self.workshop.stages.costs()}
+        # Saving weights and all else that has no name of its own, as far as this attempt was there to see it.
+        self.seconds["other"] = max(0.0, time.perf_counter() - began - sum(self.seconds.values()))
         self.seconds["total"] = sum(self.seconds.values())
         extra = {**summary, "subject": subject, "missing": list(outcome.missing)}
         return self.record(config, scores=outcome.scores, extra=extra)

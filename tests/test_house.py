@@ -33,8 +33,11 @@ FLOORS = [
     {"plugin"},
     {"record", "data", "execute", "statistics", "scaffold"},
     {"suite", "train", "evaluate", "table"},
-    {"workshop", "scoring", "comparison", "report", "publish", "prefetching", "telling", "folders", "checkup"},
-    {"restore", "benching", "growth", "racing"},
+    {
+        "workshop", "scoring", "comparison", "report", "publish", "prefetching", "probing", "sharing", "telling", "folders",
+        "checkup",
+    },
+    {"dispatch", "restore", "benching", "growth", "racing"},
     {"looked_at"},
     {"job"},
     {"pipeline", "conformance"},

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from dalr_bench.suite import Plan
-    from dalr_bench.suite.estimate import State
+    from dalr_bench.suite.known import Past
 
 _EXAMPLE = """\b
 Examples:
@@ -32,6 +31,8 @@ Examples:
 @click.option("--seed", "seeds", multiple=True, type=int, metavar="N", help="Only these of the suite's seeds.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the suite, e.g. train.steps=100.")
 @click.option("--smoke", is_flag=True, help="With the suite's `smoke` overlay: a minute, anywhere.")
+@click.option("--probe", is_flag=True, help="Train a few steps of each kind of run that was never measured here.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Runs at once, as for `run`. Default: one a core.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(
     suite: Path,
@@ -40,17 +41,26 @@ def command(
     seeds: tuple[int, ...],
     overrides: tuple[str, ...],
     smoke: bool,
+    probe: bool,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
-    """Tell which runs SUITE comes to, in the order they can be run, and which of them are done."""
+    """Tell which runs SUITE comes to, in the order they can be run, which of them are done, and what the rest will cost.
+
+    Times come from runs of the same shape recorded on this device, else from a probe, else from a model; each says which.
+    """
     from dalr_bench.plugin.manager import load as load_plugins
     from dalr_bench.suite import expand, load
     from dalr_bench.suite.estimate import plan_document
+    from dalr_bench.suite.known import Past, workers
 
     read = load(suite, overrides, smoke)
     catalogue = load_plugins(frozenset({"backbone", "source", "teacher", "loss", "evaluator"})).catalogue
     plan = expand(read, catalogue, only, seeds)
-    document = plan_document(plan, *_recorded(plan, results / (f"{read.name}-smoke" if smoke else read.name)))
+    past = Past(plan, results / (f"{read.name}-smoke" if smoke else read.name), catalogue)
+    if probe:
+        _probe(past, jobs)
+    document = plan_document(plan, past.states, past.known(), workers(jobs), past.start)
     if as_json:
         click.echo(json.dumps(document, indent=2))
     elif sys.stdout.isatty():
@@ -59,19 +69,16 @@ def command(
         click.echo("\n".join(_lines(document)))
 
 
-def _recorded(plan: Plan, folder: Path) -> tuple[dict[str, State], dict[str, float]]:
-    """Each run's state, and the seconds of those that are done, from the run folders."""
-    from dalr_bench.record.store import read_record
+def _probe(past: Past, jobs: int | None) -> None:
+    from rich.console import Console
 
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    states: dict[str, State] = {}
-    seconds: dict[str, float] = {}
-    for run in plan.runs:
-        record = read_record(folder / run.id) if run.id in there else None
-        states[run.id] = "missing" if record is None else "done" if record.status == "done" else "failed"
-        if record is not None and record.status == "done" and record.seconds:
-            seconds[run.id] = record.seconds.get("total", sum(record.seconds.values()))
-    return states, seconds
+    from dalr_bench.cli.show import display
+    from dalr_bench.plugin.manager import load as load_plugins
+    from dalr_bench.plugin.trackers import told_to_workers
+    from dalr_bench.probing import Hands, probe
+
+    with told_to_workers([]), display(len(past.unmeasured()), Console(stderr=True)) as shown:
+        probe(past, Hands(load_plugins().catalogue, jobs), shown.event)
 
 
 def _lines(document: dict[str, Any]) -> list[str]:
@@ -94,13 +101,29 @@ def _summary(document: dict[str, Any]) -> str:
     total = document["total"]
     states = [f"{total[state]} {state}" for state in ("done", "failed", "missing", "duplicate") if total[state]]
     steps = "steps unknown (epochs)" if total["steps"] is None else f"{total['steps']} steps to do"
-    return f"{document['suite']}: {total['runs']} runs ({', '.join(states)}); {steps}, {_span(total['seconds'])}"
+    return f"{document['suite']}: {total['runs']} runs ({', '.join(states)}); {steps}, {_cost(total)}"
 
 
-def _span(seconds: float | None) -> str:
-    if seconds is None:
+def _cost(total: dict[str, Any]) -> str:
+    """What is left to do: on the clock, by device, in memory and on the disk, and what that rests on."""
+    if total["seconds"] is None or total["wall_seconds"] is None:
         return "time unknown"
-    return f"about {round(seconds)} s" if seconds < 120 else f"about {round(seconds / 60)} min"
+    parts = [f"about {_span(total['wall_seconds'])} with {total['workers']} at once ({total['device_hours']:.2f} device hours)"]
+    parts += [f"{_size(total['memory_bytes'])} memory a run"] if total["memory_bytes"] else []
+    parts += [f"{_size(total['disk_bytes'])} disk"] if total["disk_bytes"] else []
+    return ", ".join(parts) + (f"; from: {', '.join(total['sources'])}" if total["sources"] else "")
+
+
+def _span(seconds: float) -> str:
+    return f"{round(seconds)} s" if seconds < 120 else f"{round(seconds / 60)} min"
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    raise AssertionError
 
 
 def _table(document: dict[str, Any]) -> None:
@@ -109,15 +132,15 @@ def _table(document: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(title=escape(document["title"] or document["suite"]), box=None, header_style="bold")
-    for name, side in (("run", "left"), ("state", "left"), ("steps", "right"), ("time", "right"), ("needs", "left")):
+    for name, side in (("run", "left"), ("state", "left"), ("steps", "right"), ("time", "right"), ("from", "left"), ("needs", "left")):
         table.add_column(name, justify="right" if side == "right" else "left", overflow="fold")
     for run in document["runs"]:
         if run["state"] == "duplicate":
-            table.add_row(escape(_cell(run)), "duplicate", "", "", escape(f"= {run['id']}"), style="dim")
+            table.add_row(escape(_cell(run)), "duplicate", "", "", "", escape(f"= {run['id']}"), style="dim")
             continue
         cost = run["estimate"]
         steps, took = ("" if cost[key] is None else f"{cost[key]:.0f}" for key in ("steps", "seconds"))
-        table.add_row(escape(run["id"]), run["state"], steps, took and f"{took} s", escape(", ".join(run["needs"])))
+        table.add_row(escape(run["id"]), run["state"], steps, took and f"{took} s", cost["source"] or "", escape(", ".join(run["needs"])))
     console = Console()
     console.print(table)
     console.print(_summary(document), markup=False, highlight=False)

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from dalr_bench.dispatch import Work
     from dalr_bench.execute.queue import TaskQueue
     from dalr_bench.plugin.manager import Plugins
     from dalr_bench.protocols import Report
     from dalr_bench.publish.replay import Replay
     from dalr_bench.suite import Plan
-    from dalr_bench.types import Ending, Run, Task
+    from dalr_bench.types import Ending, Task
 
 _EXAMPLE = """\b
 Examples:
@@ -90,11 +91,12 @@ def command(
     (FILE.zip of `dalr-bench bundle`): its run is run again and compared with the bundle's scores.
     """
     import os
+    import time
 
     from rich.console import Console
 
     from dalr_bench import keeping
-    from dalr_bench.folders import lay_out
+    from dalr_bench.dispatch import dispatch
     from dalr_bench.plugin.manager import load as load_plugins
     from dalr_bench.plugin.trackers import asked_for, attach, told_to_workers
     from dalr_bench.record.environment import DETERMINISTIC
@@ -115,14 +117,15 @@ def command(
         plan, whole, name = bundled.plan, bundled.plan, f"{bundled.here}-bundle"
     folder = results / name
     with keeping.told_to_workers(checkpoint_every, retain):
-        todo = lay_out(plan, whole, folder, keeping.Keeping.from_environment().retain)
-    _greet(console, plan, todo, folder)
+        work = dispatch(plan, whole, folder, plugins.catalogue)
+    _greet(console, work)
     code = 0
-    if todo:
-        queue = _queue(todo, folder, fail_fast)
+    if work.todo:
+        queue, began = work.queue(fail_fast), time.monotonic()
         with told_to_workers(watching), keeping.told_to_workers(checkpoint_every, retain):
             _execute(queue, _executor(plugins, executor, jobs, device, queue), console)
         code = _close(console, queue, folder)
+        _took(console, work, time.monotonic() - began, (executor or "local", jobs))
     _print_table(folder)
     if bundled is not None:
         _compare(console, bundled, folder, plugins)
@@ -180,22 +183,6 @@ def _say(console: Console, line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _queue(todo: Sequence[Run], folder: Path, fail_fast: bool) -> TaskQueue:
-    from dalr_bench.execute.queue import TaskQueue
-    from dalr_bench.execute.trouble import Retries
-    from dalr_bench.record.lease import holder
-    from dalr_bench.record.retries import halve_micro_batch, note_retry
-    from dalr_bench.types import Task
-
-    trained = {run.id: run.config["train"] for run in todo}
-    retries = Retries(
-        lambda task: halve_micro_batch(task.folder, trained[task.run_id]),
-        lambda task, trouble, error: note_retry(task.folder, trouble, error),
-    )
-    tasks = [Task(run.id, str(folder / run.id), run.needs) for run in todo]
-    return TaskQueue(tasks, fail_fast, again=retries, held=lambda task: holder(task.folder) is not None)
-
-
 def _executor(plugins: Plugins, named: str | None, jobs: int | None, device: str, queue: TaskQueue) -> Any:
     """The executor asked for; without a word several runs go to worker processes, a single one stays here."""
     from dalr_bench.plugin.named import parse
@@ -229,18 +216,31 @@ def _execute(queue: TaskQueue, executor: Any, console: Console) -> None:
         executor.execute(queue, tell)
 
 
-def _greet(console: Console, plan: Plan, todo: Sequence[Run], folder: Path) -> None:
+def _greet(console: Console, work: Work) -> None:
     from dalr_bench.folders import room
 
+    plan = work.plan
     name = plan.suite.title or plan.suite.name
     shared = len(plan.cells) - len({cell.run for cell in plan.cells})
+    before = len(plan.runs) - len(work.todo) - len(work.taken)
     parts = [f"{len(plan.cells)} cells", f"{len(plan.runs)} runs"]
     parts += [f"{shared} cells share a run with another"] if shared else []
-    parts += [f"{len(plan.runs) - len(todo)} done before"] if len(todo) < len(plan.runs) else []
-    _say(console, f"{name}: {', '.join(parts)} → {folder}")
-    tight = room(folder, [run for run in plan.runs if run not in todo], todo)
+    parts += [f"{before} done before"] if before else []
+    parts += [f"{len(work.taken)} taken over from other suites"] if work.taken else []
+    _say(console, f"{name}: {', '.join(parts)} → {work.folder}")
+    tight = room(work.folder, [run for run in plan.runs if run not in work.todo], work.todo)
     if tight:
         _say(console, f"warning: {tight}")
+
+
+def _took(console: Console, work: Work, seconds: float, on: tuple[str, int | None]) -> None:
+    """What it took, and the estimate made beforehand beside it."""
+    from dalr_bench.cli.show import span
+
+    guess = work.wall_seconds("inline" if len(work.todo) == 1 or on[1] == 1 else on[0].partition(":")[0], on[1])
+    sources = sorted({str(work.costs[run.id].source) for run in work.todo})
+    beside = "" if guess is None else f"; the estimate was {span(guess)} (from: {', '.join(sources)})"
+    _say(console, f"took {span(seconds)}{beside}")
 
 
 def _print_table(folder: Path) -> None:

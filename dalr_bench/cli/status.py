@@ -33,6 +33,8 @@ def command(results: Path, as_json: bool) -> None:
         click.echo(json.dumps({"suite": found.summary.suite, "total": total, "runs": runs}, indent=2))
         return
     click.echo(f"{_plain(found.summary.suite)}: {_counted(len(runs), counts)}")
+    if beside := _beside(runs):
+        click.echo(beside)
     for run in runs:
         if run["state"] != "done":
             why = f": {run['error']}" if run["error"] else ""
@@ -68,6 +70,8 @@ def _entry(found: Results, run: str, place: Place | None) -> dict[str, Any]:
         "state": state(found.folder / run, record),
         "error": record.error if record else None,
         "seconds": dict(record.seconds) if record else {},
+        "estimate": record.extra.get("estimate") if record else None,
+        "origin": record.extra.get("origin") if record else None,
     }
 
 
@@ -81,6 +85,21 @@ def _needs(folder: Path) -> list[Place]:
         return [place_from_json(item) for item in read_config(folder).get("needs", ())]
     except (DataError, TypeError, ValueError):
         return []  # not written yet, or damaged: its own state says so
+
+
+def _beside(runs: list[dict[str, Any]]) -> str:
+    """What runs took, and what was estimated before they ran; those taken over from another suite took nothing here."""
+    from dalr_bench.cli.show import span
+
+    both = [
+        (float(run["seconds"]["total"]), float(run["estimate"]["seconds"]))
+        for run in runs
+        if run["state"] == "done" and not run["origin"] and (run["estimate"] or {}).get("seconds") and "total" in run["seconds"]
+    ]
+    if not both:
+        return ""
+    took, guess = (sum(column) for column in zip(*both, strict=True))
+    return f"{len(both)} runs took {span(took)} in all; estimated {span(guess)}"
 
 
 def _counted(runs: int, counts: dict[str, int]) -> str:

@@ -7,7 +7,7 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ def environment(device: str | None = None, catalogue: Catalogue | None = None) -
         "device": device,
         "threads": _threads(),
         "deterministic": asked_to_be_deterministic(),
+        "gpu": gpu(),
         "commit": _commit(Path.cwd()),
         "dalr_bench": _version(_OURSELVES),
         "libraries": {name: found for name in _libraries() if (found := _version(name)) is not None},
@@ -49,6 +50,25 @@ def asked_to_be_deterministic() -> bool:
 def _threads() -> int | None:
     # The name alone may stand for a module that is not loaded yet (plugins import torch lazily).
     return int(sys.modules["torch"].get_num_threads()) if "torch._C" in sys.modules else None
+
+
+def this_device() -> dict[str, Any]:
+    """What times are good for: processor, cores, and the GPU that `--device auto` would take."""
+    return {"cpu": _cpu(), "cores": cores(), "gpu": gpu()}
+
+
+def ran_on(environment: Mapping[str, Any], device: Mapping[str, Any]) -> bool:
+    """Whether a record's environment is such a device, and the run used its GPU where there is one."""
+    used = str(environment.get("device") or "").partition(":")[0]
+    return all(environment.get(key) == value for key, value in device.items()) and (used == "cuda") == bool(device["gpu"])
+
+
+def gpu() -> str | None:
+    """The first GPU's name, as the driver's own files tell it; None without an NVIDIA driver."""
+    for path in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return next((line.partition(":")[2].strip() for line in lines if line.startswith("Model")), None)
+    return None
 
 
 def cores() -> int:

@@ -154,7 +154,8 @@ def _entry(entry: Entry) -> Iterator[Line]:
             yield Line(f"{entry.path}.{key}", value, _origin(node, key), counts)
             continue
         for option, setting in value.items():
-            counts = "by content" if option in entry.part.paths else "by the run it names" if option in runs else "yes"
+            by_content = option in entry.part.paths or option in entry.part.models
+            counts = "by content" if by_content else "by the run it names" if option in runs else "yes"
             yield Line(f"{entry.path}.{option}", setting, _origin(node, option), counts)
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ _CHUNK_BYTES = 1 << 20
 _SETTLED_NS = 2_000_000_000
 
 
-def fingerprint(path: str | Path) -> str:
+def fingerprint(path: str | Path, only: Callable[[str], bool] = lambda name: True) -> str:
     """sha256 of a file's content; of a folder, over the sorted relative names and contents of the files in it.
+
+    Of a folder those files whose names `only` is true of.
 
     Hashes are kept in the cache folder by path, size and time of change. Raises DataError where nothing is there, where
     it cannot be read, or where it is neither a file nor a folder.
@@ -30,7 +32,7 @@ def fingerprint(path: str | Path) -> str:
     root = Path(path)
     try:
         memory = _Memory(root)
-        found = _folder(root, memory) if root.is_dir() else memory.hash(root, "")
+        found = _folder(root, memory, only) if root.is_dir() else memory.hash(root, "")
         memory.save()
     except FileNotFoundError as error:
         raise DataError(Fault("there is no such file or folder", file=str(error.filename or root))) from None
@@ -39,9 +41,9 @@ def fingerprint(path: str | Path) -> str:
     return found
 
 
-def _folder(root: Path, memory: _Memory) -> str:
+def _folder(root: Path, memory: _Memory, only: Callable[[str], bool]) -> str:
     total = hashlib.sha256()
-    for name in sorted(_names(root)):
+    for name in sorted(filter(only, _names(root))):
         total.update(f"{json.dumps(name)}:{memory.hash(root / name, name)}\n".encode())
     return f"folder:{total.hexdigest()}"
 

@@ -16,6 +16,7 @@ from dalr_bench.errors import RenamedWarning, nearest
 from dalr_bench.plugin.registry import Catalogue, Component, references
 from dalr_bench.suite.faults import FaultKind, Faults
 from dalr_bench.suite.fingerprint import fingerprint
+from dalr_bench.suite.models import local_models, model_content
 from dalr_bench.suite.tree import Node, as_map, canonical, digest, find, folder_of, plain
 from dalr_bench.types import DataFile, Part, Ref
 
@@ -52,7 +53,8 @@ class PartOf:
 
     @property
     def counted(self) -> dict[str, Any]:
-        """What counts toward a run's identity: data by content and not by path, the distribution the part came from.
+        """What counts toward a run's identity: data and models that are files by content and not by path, the distribution the
+        part came from.
         Of a variant only that one is named: the identity of the run it means counts in its place. How a step is
         carried out does not count (`uncounted`).
 
@@ -60,9 +62,15 @@ class PartOf:
         """
         runs = {option: "a run" for option, ref, _ in self.refs if ref.section == "variants"}
         data = {option: _by_content(value) for option, value in self.paths.items()}
-        options = {**self.config.get("options", {}), **data, **runs}
+        models = {option: model_content(name) for option, name in self.models.items()}
+        options = {**self.config.get("options", {}), **data, **models, **runs}
         origin = {} if self.component is None else {"from": f"{self.component.distribution} {self.component.version}"}
         return {**self._deciding, "options": options, **origin}
+
+    @cached_property
+    def models(self) -> Mapping[str, str]:
+        """Options that name a model on this machine, and what they name: its files count, not its name."""
+        return local_models(self.component, self.config.get("options", {}))
 
     @cached_property
     def digest(self) -> str:

@@ -14,7 +14,7 @@ from dalr_bench.config import TrainOptions
 def optimizer(student: nn.Module, objective: nn.Module, options: TrainOptions) -> torch.optim.AdamW:
     """Groups: student and losses' own parts, each with and without decay (biases and norms never decay)."""
     groups = [*_groups(student, options.lr, options), *_groups(objective, options.head_lr or options.lr, options)]
-    return torch.optim.AdamW(groups, lr=options.lr, betas=options.betas, eps=1e-8, fused=True)
+    return torch.optim.AdamW(groups, lr=options.lr, betas=options.betas, eps=options.eps, fused=True)
 
 
 def _groups(module: nn.Module, lr: float, options: TrainOptions) -> Iterable[dict[str, object]]:

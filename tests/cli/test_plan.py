@@ -65,8 +65,9 @@ def test_json_and_states_from_the_run_folders(here: Path, capsys: pytest.Capture
         "error": None,
         "scores": [],
         "environment": {},
+        "steps": 5,
     }
-    for name, status, seconds in ((ids[0], "done", {"total": 10.0}), (ids[1], "failed", {}), (ids[2], "dne", {})):
+    for name, status, seconds in ((ids[0], "done", {"prepare": 2.0, "train": 7.0, "other": 1.0, "total": 10.0}), (ids[1], "failed", {}), (ids[2], "dne", {})):
         folder = here / "results" / "small" / name
         folder.mkdir(parents=True)
         (folder / "record.json").write_text(
@@ -83,7 +84,10 @@ def test_json_and_states_from_the_run_folders(here: Path, capsys: pytest.Capture
         "duplicate",
         "duplicate",
     ]
-    assert document["runs"][3]["estimate"] == {"steps": 5, "seconds": 10.0}
+    disk = (here / "results" / "small" / ids[0] / "record.json").stat().st_size
+    assert document["runs"][3]["estimate"] == {
+        "steps": 5, "seconds": 10.0, "memory_bytes": None, "disk_bytes": disk, "source": "recorded",
+    }  # fmt: skip
     assert document["total"]["seconds"] == 30.0
 
 

@@ -77,6 +77,8 @@ def test_json(results: Path) -> None:
         "state": "failed",
         "error": "the loss is NaN",
         "seconds": {"train": 8.0, "score": 4.0},
+        "estimate": None,
+        "origin": None,
     }
 
 

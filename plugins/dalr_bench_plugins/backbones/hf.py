@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -160,8 +160,17 @@ def _with_lora(encoder: Any, rank: int, alpha: float, dropout: float) -> Any:
         return peft.get_peft_model(encoder, config)
 
 
+def _parameters(options: Mapping[str, Any]) -> int | None:
+    """Matrix parameters a token passes, for estimates; None for a model whose size only its files tell."""
+    if options["model"] is not None:
+        return None
+    hidden = int(options["hidden"])
+    return int(options["layers"]) * (4 * hidden**2 + 2 * hidden * int(options["feed_forward"]))
+
+
 # A function says by an attribute what a class says by a static method.
 vars(hf)["requires"] = model_requirement
+vars(hf)["parameters"] = _parameters
 
 
 @hookimpl
