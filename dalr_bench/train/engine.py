@@ -20,7 +20,7 @@ from dalr_bench.data.tokens import DeviceTokens, PagedTokens
 from dalr_bench.errors import TrainingError
 from dalr_bench.train import gradcache
 from dalr_bench.train.course import Course, Keeper, Saver, Trained
-from dalr_bench.train.device import autocast, resolve_precision
+from dalr_bench.train.device import autocast, keep_pages, resolve_precision
 from dalr_bench.train.looks import Looks, looks
 from dalr_bench.train.objective import Objective, check_encoding, tensors
 from dalr_bench.train.optim import optimizer, set_rate
@@ -79,6 +79,7 @@ class Engine:
         result = Trained(steps, best_step=0)
         if steps == 0:
             return result
+        keep_pages(self.device)
         adam = optimizer(self.student, self.objective, self.options)
         log = StepLog(watch, steps)
         keeper = Keeper(self.student, self.objective)

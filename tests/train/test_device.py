@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -34,3 +37,26 @@ def test_bf16_is_an_autocast_and_fp32_is_none() -> None:
         assert (left @ right).dtype == torch.bfloat16
     with autocast("fp32", torch.device("cpu")):
         assert (left @ right).dtype == torch.float32
+
+
+def test_pages_are_kept_on_a_cpu_alone() -> None:
+    """In a process of its own: what is freed and asked for again costs no new pages."""
+    code = (
+        "import resource, torch\n"
+        "from dalr_bench.train.device import keep_pages\n"
+        "def faults():\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    for _ in range(5): torch.ones(16 << 20)\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "torch.set_num_threads(1)\n"
+        "plain = faults()\n"
+        "kept = keep_pages(torch.device('cpu'))\n"
+        "faults()\n"
+        "print(keep_pages(torch.device('meta')), kept, plain, faults())\n"
+    )
+    elsewhere, kept, plain, after = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert elsewhere == "False"
+    if kept == "True":
+        assert int(after) < int(plain) / 2

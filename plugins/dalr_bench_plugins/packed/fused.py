@@ -12,6 +12,7 @@ from transformers.activations import GELUActivation
 
 from dalr_bench_plugins.packed.draws import Draws, Kept
 from dalr_bench_plugins.packed.layers import Layer, layers
+from dalr_bench_plugins.packed.linear import linear
 from dalr_bench_plugins.packed.native import Call, Dropping, Sentences, by_rows, library, ranges
 from dalr_bench_plugins.packed.packing import Packing
 
@@ -52,27 +53,27 @@ class Fused:
         return states if kept is None else states * kept.mask()
 
     def settle(
-        self, rows: torch.Tensor, linear: nn.Linear, kept: torch.Tensor, norm: nn.LayerNorm, share: float
+        self, rows: torch.Tensor, part: nn.Linear, kept: torch.Tensor, norm: nn.LayerNorm, share: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """LayerNorm(dropout(linear(rows)) + kept)."""
-        fresh = F.linear(rows, linear.weight)
+        fresh = linear(rows, part.weight)
         drawn = self.draws.keep(share, *fresh.shape)
         how = (norm.eps, drawn)
-        stream, feed = _applied(_Settle, fresh, linear.bias, kept, norm.weight, norm.bias, how)
+        stream, feed = _applied(_Settle, fresh, part.bias, kept, norm.weight, norm.bias, how)
         return stream, feed
 
     def activate(
-        self, rows: torch.Tensor, linear: nn.Linear, activation: Callable[[torch.Tensor], torch.Tensor]
+        self, rows: torch.Tensor, part: nn.Linear, activation: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
         """GELU(linear(rows))."""
-        out: torch.Tensor = _applied(_Gelu, F.linear(rows, linear.weight), linear.bias)
+        out: torch.Tensor = _applied(_Gelu, linear(rows, part.weight), part.bias)
         return out
 
     def attend(self, states: torch.Tensor, layer: Layer, packing: Packing) -> torch.Tensor:
         """softmax(q k / sqrt(d)) v within each sentence, [V*T, H]."""
         parts = (layer.query, layer.key, layer.value)
         weight, bias = torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
-        qkv = F.linear(states, weight, bias)
+        qkv = linear(states, weight, bias)
         sentences = _sentences(packing, layer, square=True)
         drawn = self.draws.keep(layer.attention_dropout, int(sentences.place[-1]))
         out: torch.Tensor = _applied(_Attend, qkv, sentences, drawn)
