@@ -135,3 +135,73 @@ def test_joules_are_those_of_the_counter(tmp_path: Path) -> None:
         watts = costs["train"]["joules"] / costs["train"]["seconds"]
         assert 5 < watts < 2000
         assert costs["step"]["joules_per_step"] == pytest.approx(watts * costs["step"]["ms_per_step"] / 1e3, rel=1e-6)
+
+
+def packed_and_padded(precision: str, pooling: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Rows and every gradient of one encoder on the device, dropout off: packed (jagged attention) and padded."""
+    from tests.plugins.packed.test_training import batch, encoder, gradients, packed, padded
+
+    model = encoder("Bert").to("cuda")
+    where = torch.autocast("cuda", torch.bfloat16, enabled=precision == "bf16")
+    out = []
+    for way in ("packed", "padded"):
+        with where:
+            if way == "padded":
+                rows, _ = padded(model, pooling, "cuda")
+            else:
+                rows, _ = packed(model, pooling, False, "cuda")
+        found = {name: value.cpu() for name, value in gradients(model, rows.float().cpu(), None).items()}
+        out.append({"rows": rows.detach().float().cpu(), **found})
+    assert batch().lengths_N is not None
+    return out[0], out[1]
+
+
+@pytest.mark.parametrize("pooling", ["cls_before_pooler", "mean"])
+def test_the_packed_step_is_the_padded_one_on_the_device(pooling: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    packed, padded = packed_and_padded("fp32", pooling)
+    assert packed.keys() == padded.keys()
+    for name, value in padded.items():
+        torch.testing.assert_close(packed[name], value, rtol=0, atol=2e-5, msg=name)
+
+
+def test_the_packed_step_in_bf16_stays_near() -> None:
+    packed, padded = packed_and_padded("bf16", "cls_before_pooler")
+    flat = [torch.cat([found[name].flatten() for name in padded]) for found in (packed, padded)]
+    assert torch.cosine_similarity(flat[0], flat[1], dim=0) > 0.995
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_no_question_to_the_device_in_a_whole_packed_step(precision: str, tmp_path: Path) -> None:
+    """Gather, packed forward with dropout, losses with stored teachers, backward, clipping and optimizer."""
+    from dalr_bench.plugin.manager import load
+    from dalr_bench.racing import ours
+    from dalr_bench.train.optim import optimizer
+    from tests.racing.test_equal import made
+
+    setting = made(tmp_path, 0.1, 3, teachers=2, precision=precision, device="cuda")
+    trained = ours.engine(setting, torch.device("cuda"), load(frozenset({"backbone", "loss"})).catalogue)
+    adam = optimizer(trained.student, trained.objective, trained.options)
+    weights = [p for group in adam.param_groups for p in group["params"]]
+
+    def step(number: int) -> None:
+        trained.forward(number)[0].backward()
+        torch.nn.utils.clip_grad_norm_(weights, 1.0, foreach=True)
+        adam.step()
+        adam.zero_grad(set_to_none=True)
+
+    step(0)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step(1)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_bench_train_runs_on_the_device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["bench", "train", "--device", "cuda", "--precision", "bf16", "--rounds", "2", "--batch", "16", "--json"])
+    assert left.value.code == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["unit"] == "seconds of the device"
+    assert all(side["peak_bytes"] > 0 and side["mfu"] > 0 for side in found["sides"].values())

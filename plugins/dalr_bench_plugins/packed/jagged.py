@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch.nn import functional as F
 
@@ -21,7 +23,10 @@ def attend_jagged(
         made = torch.nested.nested_tensor_from_jagged(rows, start_S, min_seqlen=shortest, max_seqlen=longest)
         return made.transpose(1, 2)
 
-    found = F.scaled_dot_product_attention(nested(query), nested(key), nested(value), dropout_p=layer.attention_dropout)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The PyTorch API of nested tensors", UserWarning)
+        parts = nested(query), nested(key), nested(value)
+        found = F.scaled_dot_product_attention(*parts, dropout_p=layer.attention_dropout)
     return found.transpose(1, 2).values().reshape(query.shape)
 
 

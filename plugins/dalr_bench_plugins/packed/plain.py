@@ -16,6 +16,11 @@ from dalr_bench_plugins.packed.packing import Group, Packing, Places
 Pair = tuple[torch.Tensor, torch.Tensor]
 
 
+def on_host(states: torch.Tensor) -> bool:
+    """Whether attention goes group by group and masks are drawn on the host; elsewhere torch's kernels do both."""
+    return states.device.type == "cpu"
+
+
 class Plain:
     """Each piece gives (states for the residual, states for the next layer), here one and the same tensor.
 
@@ -35,7 +40,7 @@ class Plain:
         """Dropout."""
         if self.draws is None or share <= 0:
             return states
-        if states.device.type != "cpu":
+        if not on_host(states):
             return F.dropout(states, share)
         kept = self.draws.keep(share, *states.shape)
         return states if kept is None else states * kept.mask()
@@ -58,7 +63,7 @@ class Plain:
     def attend(self, states: torch.Tensor, layer: Layer, packing: Packing) -> torch.Tensor:
         """softmax(q k / sqrt(d)) v within each sentence, [V*T, H]."""
         query, key, value = (part(states) for part in (layer.query, layer.key, layer.value))
-        if self.draws is not None and states.device.type != "cpu":
+        if self.draws is not None and not on_host(states):
             return attend_jagged(query, key, value, layer, packing)
         found = []
         for group, mask in zip(packing.groups, self._masks(layer, packing, square=True), strict=True):
@@ -70,7 +75,7 @@ class Plain:
     def attend_first(self, states: torch.Tensor, first: torch.Tensor, layer: Layer, packing: Packing) -> torch.Tensor:
         """As `attend`, where only the first token of each sentence asks: `first` [V*N, H] to [V*N, H]."""
         query, key, value = layer.query(first), layer.key(states), layer.value(states)
-        if self.draws is not None and states.device.type != "cpu":
+        if self.draws is not None and not on_host(states):
             return attend_padded(query, key, value, layer, packing)
         rows, found, row = query.view(packing.views, -1, query.shape[-1]), [], 0
         for group, mask in zip(packing.groups, self._masks(layer, packing, square=False), strict=True):

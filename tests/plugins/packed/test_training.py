@@ -11,7 +11,7 @@ import torch
 
 from dalr_bench import TokenBatch
 from dalr_bench_plugins.networks.pooling import Pooling, needs_all_layers, pool
-from dalr_bench_plugins.packed import forward, fused, native
+from dalr_bench_plugins.packed import forward, fused, native, plain
 from dalr_bench_plugins.packed.draws import Draws
 from dalr_bench_plugins.packed.packing import Packing
 
@@ -48,15 +48,17 @@ def batch() -> TokenBatch:
     return TokenBatch(ids, mask, LENGTHS)
 
 
-def padded(model: Any, pooling: Pooling) -> tuple[torch.Tensor, torch.Tensor]:
+def padded(model: Any, pooling: Pooling, device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor]:
     tokens = batch()
-    mask = tokens.mask_NL.repeat(VIEWS, 1)
-    output = model(tokens.ids_NL.repeat(VIEWS, 1), attention_mask=mask, output_hidden_states=needs_all_layers(pooling))
+    mask = tokens.mask_NL.repeat(VIEWS, 1).to(device)
+    output = model(
+        tokens.ids_NL.repeat(VIEWS, 1).to(device), attention_mask=mask, output_hidden_states=needs_all_layers(pooling)
+    )
     return pool(output, mask, pooling), output.last_hidden_state * mask[..., None]
 
 
-def packed(model: Any, pooling: Pooling, states: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-    return forward.trained(model, batch().ids_NL, Packing(LENGTHS, WIDTH, VIEWS), pooling, states)
+def packed(model: Any, pooling: Pooling, states: bool, device: str = "cpu") -> tuple[torch.Tensor, torch.Tensor | None]:
+    return forward.trained(model, batch().ids_NL.to(device), Packing(LENGTHS, WIDTH, VIEWS), pooling, states)
 
 
 def gradients(model: Any, rows: torch.Tensor, states: torch.Tensor | None) -> dict[str, torch.Tensor]:
@@ -247,3 +249,18 @@ def test_no_gradient_is_forgotten(way: str) -> None:
     rows, last = packed(model, "cls", True)
     found = gradients(model, rows, last)
     assert found.keys() == {name for name, _ in model.named_parameters()}
+
+
+@pytest.mark.parametrize("pooling", ["cls_before_pooler", "mean"])
+def test_the_way_of_a_gpu_is_the_same_mathematics(pooling: Pooling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nested tensors and the padded last question, here on a CPU, where torch has both though nobody would use them."""
+    monkeypatch.setattr(forward, "can_fuse", lambda *_: False)
+    monkeypatch.setattr(plain, "on_host", lambda states: False)
+    model = encoder("Bert")
+    rows, _ = padded(model, pooling)
+    expected = gradients(model, rows, None)
+    found_rows, _ = packed(model, pooling, False)
+    found = gradients(model, found_rows, None)
+    torch.testing.assert_close(found_rows, rows, rtol=0, atol=1e-5)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=0, atol=1e-5, msg=name)
