@@ -38,6 +38,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     ],
     "global_to_local": [{"teachers": ["a"]}, {"teachers": ["a"], "normalise": "width"}],
     "siglip": [{"space": "joint"}, {"image": "clip", "same_image": "mask"}],
+    "st_loss": [{"loss": "MultipleNegativesRankingLoss"}, {"loss": "CosineSimilarityLoss", "teacher": "a"}],
     "image_text": [{"image": "clip"}, {"pixels": P, "channels": [4, 8], "same_image": "mask"}],
 }
 # Options whose meaning is their name and the formula above it.
