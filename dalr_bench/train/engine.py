@@ -21,6 +21,7 @@ from dalr_bench.errors import TrainingError
 from dalr_bench.train import gradcache
 from dalr_bench.train.course import Course, Keeper, Saver, Trained
 from dalr_bench.train.device import autocast, keep_pages, resolve_precision
+from dalr_bench.train.distributed import Group
 from dalr_bench.train.looks import Looks, looks
 from dalr_bench.train.objective import Objective, check_encoding, tensors
 from dalr_bench.train.optim import optimizer, set_rate
@@ -64,6 +65,7 @@ class Engine:
     options: TrainOptions
     seed: int
     device: torch.device
+    group: Group = field(default_factory=Group)
     looks: Looks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -124,9 +126,10 @@ class Engine:
         return {"loss": loss.detach(), **terms, "grad_norm": norm.detach()}, rate
 
     def backward(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """One step's gradients, in `.grad`; its loss and terms. A batch past memory goes piece by piece (`gradcache`)."""
+        """One step's gradients, in `.grad`; its loss and terms. A batch past memory goes piece by piece (`gradcache`), one of
+        several processes encodes its share (`distributed`)."""
         size = self.options.micro_batch
-        if size is not None and size < len(self.schedule.at(step)[1]):
+        if self.group.size > 1 or (size is not None and size < len(self.schedule.at(step)[1])):
             return gradcache.backward(self, step, size)
         loss, terms = self.forward(step)
         self.looks.pull(step, self.student, self.device)
@@ -169,8 +172,9 @@ class Engine:
         return Encoding(pooled_NVD, projected_NVD, first.states_NVLD)
 
     def pieces(self, step: int, size: int) -> Iterator[Batch]:
-        """The tokens of a step's rows, `size` rows at a time: what encoding needs of a batch."""
+        """The tokens of a step's own rows, `size` rows at a time: what encoding needs of a batch."""
         name, rows = self.schedule.at(step)
+        rows = self.group.share(rows)
         stream = self.streams[name]
         for start in range(0, len(rows), size):
             piece = rows[start : start + size]

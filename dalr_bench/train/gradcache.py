@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dalr_bench.errors import TrainingError
+from dalr_bench.train.distributed import Group
 from dalr_bench.train.seed import seed_torch
 from dalr_bench.types import Batch, Encoding
 
@@ -32,6 +33,7 @@ class Step(Protocol):
     student: Any
     objective: Any
     seed: int
+    group: Group
 
     def batch(self, step: int) -> Batch: ...
     def pieces(self, step: int, size: int) -> Iterator[Batch]: ...
@@ -40,27 +42,34 @@ class Step(Protocol):
     def losses(self, step: int, batch: Batch, encoding: Encoding) -> tuple[Tensor, Terms]: ...
 
 
-def backward(work: Step, step: int, size: int) -> tuple[Tensor, Terms]:
-    """Leave the step's gradients in `.grad` of all parameters, encoding `size` rows at a time; loss and terms, detached.
+def backward(work: Step, step: int, size: int | None) -> tuple[Tensor, Terms]:
+    """Leave the step's gradients in `.grad` of all parameters; loss and terms, detached.
 
-    Raises TrainingError where the student normalises over the batch.
+    The own share of the batch (all of it, where one process trains) is encoded `size` rows at a time. A share that is one
+    piece is encoded once, with its graph. Raises TrainingError where the student normalises over the batch.
     """
     refuse_batch_statistics(work.student)
     work.student.train()
     work.objective.train()
-    batch, pieces = work.batch(step), list(work.pieces(step, size))
-    with torch.no_grad():
-        found = [_encoded(work, step, number, piece) for number, piece in enumerate(pieces)]
-    whole = leaves(joined(found, batch.tokens.ids_NL.shape[1]))
+    batch, group = work.batch(step), work.group
+    rows = len(batch.rows_N)
+    pieces = list(work.pieces(step, size or rows))
+    first = group.rank * len(pieces)  # pieces are numbered over all processes
+    once = len(pieces) == 1
+    with torch.set_grad_enabled(once):
+        found = [_encoded(work, step, first + number, piece) for number, piece in enumerate(pieces)]
+    whole = leaves(group.gather(joined(found, batch.tokens.ids_NL.shape[1]), rows))
     seed_torch(work.seed, "step", step, "losses")
     with work.autocast():
         loss, terms = work.losses(step, batch, whole)
     torch.autograd.backward(loss)
-    start = 0
+    mine = group.own(rows)
+    start = mine.start
     for number, piece in enumerate(pieces):
-        rows = slice(start, start + len(piece.rows_N))
-        send_back(_encoded(work, step, number, piece), whole, rows)
-        start = rows.stop
+        stop = min(start + len(piece.rows_N), mine.stop)
+        send_back(found[0] if once else _encoded(work, step, first + number, piece), whole, slice(start, stop))
+        start = stop
+    group.reduce(work.student, work.objective)
     return loss.detach(), terms
 
 
@@ -102,7 +111,8 @@ def send_back(piece: Encoding, whole: Encoding, rows: slice) -> None:
         grad_NVLD = _gradient(whole.states_NVLD, rows)
         width = piece.states_NVLD.shape[2]
         given.append((piece.states_NVLD, None if grad_NVLD is None else grad_NVLD[:, :, :width]))
-    wanted = [(output, grad) for output, grad in given if grad is not None and output.requires_grad]
+    # Rows that fill up a share have no gradient.
+    wanted = [(output[: len(grad)], grad) for output, grad in given if grad is not None and output.requires_grad]
     if wanted:
         torch.autograd.backward([output for output, _ in wanted], [grad for _, grad in wanted])
 
@@ -116,5 +126,5 @@ def refuse_batch_statistics(student: nn.Module) -> None:
     found = [name for name, module in student.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     if found:
         raise TrainingError(
-            f"the student's {found[0]} normalises over the batch: it cannot be encoded in pieces (train.micro_batch)"
+            f"the student's {found[0]} normalises over the batch: it cannot be encoded in pieces (train.micro_batch, several processes)"
         )

@@ -1,0 +1,113 @@
+"""Several processes train one student: each encodes its share of a batch, every one sees the encodings of all.
+
+Under torchrun each process has the same weights and the same schedule. A step cuts the batch's rows into equal shares, encodes
+the own one, gathers the others' rows, and computes the losses on the whole batch (teachers' rows are stored: every process
+reads its own copy). dL/dE of the own rows goes back through the own graph, and the students' gradients are summed. That is the
+step of one process with the whole batch, up to the order of additions; negatives, joint spaces and batch normalisation inside
+losses included. Dropout masks are a function of (seed, step, piece), as in `gradcache`.
+
+Gradients are summed by one all-reduce per number type after the backward pass, not by torch's DistributedDataParallel: it waits
+for every parameter in every step, and a head that no loss of a stream looks at has no gradient there. What that costs: the
+sum does not overlap the backward pass. Losses are computed by every process, so a loss that is heavy itself gains nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from dalr_bench.data.shards import Numbers
+from dalr_bench.types import Encoding
+
+# One process may score while the others wait for its next step.
+_PATIENCE = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes of one run, `rank` the own number. With one process everything here is the identity."""
+
+    rank: int = 0
+    size: int = 1
+
+    def each(self, rows: int) -> int:
+        """Rows of every share."""
+        return -(-rows // self.size)
+
+    def share(self, rows: Numbers) -> Numbers:
+        """The own rows; where they do not divide evenly, the last row fills up the last shares and is cut off again."""
+        each = self.each(len(rows))
+        mine = rows[self.rank * each : (self.rank + 1) * each]
+        return np.concatenate([mine, np.repeat(rows[-1:], each - len(mine))])
+
+    def own(self, rows: int) -> slice:
+        """Where the own share lies in the batch."""
+        first = min(rows, self.rank * self.each(rows))
+        return slice(first, min(rows, first + self.each(rows)))
+
+    def gather(self, mine: Encoding, rows: int) -> Encoding:
+        """Encodings of all shares in the batch's order, without graph, cut to the batch's `rows`."""
+        if self.size == 1:
+            return mine
+        pooled_NVD = self._all(mine.pooled_NVD)[:rows]
+        same = mine.projected_NVD is mine.pooled_NVD
+        projected_NVD = pooled_NVD if same else self._all(mine.projected_NVD)[:rows]
+        states_NVLD = None if mine.states_NVLD is None else self._all(mine.states_NVLD)[:rows]
+        return Encoding(pooled_NVD, projected_NVD, states_NVLD)
+
+    def _all(self, rows: Tensor) -> Tensor:
+        found = [torch.empty_like(rows, memory_format=torch.contiguous_format) for _ in range(self.size)]
+        dist.all_gather(found, rows.detach().contiguous())
+        return torch.cat(found)
+
+    def reduce(self, student: nn.Module, objective: nn.Module) -> None:
+        """Sum the student's gradients over the shares. The losses' own are those of the whole batch everywhere already;
+        their mean keeps processes equal where a device adds in no fixed order.
+        """
+        if self.size > 1:
+            _summed([p.grad for p in student.parameters() if p.grad is not None], 1.0)
+            _summed([p.grad for p in objective.parameters() if p.grad is not None], 1.0 / self.size)
+
+
+def _summed(gradients: Iterable[Tensor], times: float) -> None:
+    by_type: dict[torch.dtype, list[Tensor]] = {}
+    for gradient in gradients:
+        by_type.setdefault(gradient.dtype, []).append(gradient)
+    for found in by_type.values():
+        flat = torch.cat([gradient.reshape(-1) for gradient in found])
+        dist.all_reduce(flat)
+        parts = flat.mul_(times).split([gradient.numel() for gradient in found])
+        for gradient, part in zip(found, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+
+def join(device: torch.device) -> Group:
+    """This process's group as torchrun's environment names it (NCCL on CUDA, else gloo); alone without torchrun."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return Group()
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
+    return Group(dist.get_rank(), dist.get_world_size())
+
+
+def own_device(device: torch.device) -> torch.device:
+    """The GPU of this process of a machine."""
+    if device.type != "cuda" or "LOCAL_RANK" not in os.environ:
+        return device
+    own = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    torch.cuda.set_device(own)
+    return own
+
+
+def equal(group: Group, tensors: Iterable[Tensor]) -> None:
+    """Give every process the first one's numbers."""
+    if group.size > 1:
+        for tensor in tensors:
+            dist.broadcast(tensor.detach(), 0)
