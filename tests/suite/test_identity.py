@@ -159,3 +159,8 @@ def test_rows_in_half_precision_are_another_run_and_the_default_is_the_old_one(b
     asked = {rows: base.replace("steps: 5", f"steps: 5, teacher_rows: {rows}") for rows in ("fp32", "fp16")}
     assert identity(plan_of(asked["fp32"])) == identity(plan_of(base))
     assert identity(plan_of(asked["fp16"])) != identity(plan_of(base))
+
+
+def test_the_precision_of_training_is_part_of_what_a_run_is(base: str, plan_of: PlanOf) -> None:
+    asked = {name: base.replace("steps: 5", f"steps: 5, precision: {name}") for name in ("fp32", "bf16", "auto")}
+    assert len({identity(plan_of(text)) for text in asked.values()}) == 3
