@@ -27,6 +27,12 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """2,000 mutated suites and 500 damaged results folders through the commands; CI takes a few of each."""
+    session.run(sys.executable, "-m", "pytest", "-n", "2", "-s", "--slow", "tests/fuzz", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """ruff over everything."""
     session.run(sys.executable, "-m", "ruff", "check", ".")

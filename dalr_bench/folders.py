@@ -14,7 +14,7 @@ from dalr_bench.record.files import load_json, write_json, write_text
 from dalr_bench.record.lease import holder, leases
 from dalr_bench.record.retention import WEIGHTS, needed_runs, tidy
 from dalr_bench.record.space import amount, free_bytes
-from dalr_bench.record.store import CONFIG, RECORD, read_record
+from dalr_bench.record.store import CONFIG, RECORD, claim, read_record
 
 if TYPE_CHECKING:
     from dalr_bench.suite import Plan
@@ -44,6 +44,7 @@ def lay_out(plan: Plan, whole: Plan, folder: Path, retain: str = "best", told: T
     todo = _todo(plan, folder)
     for run in plan.runs:
         if run in todo:
+            claim(folder / run.id)
             _write_config(folder / run.id, {**run.config, **told.get(run.id, {})})
         else:
             _finish_tidying(folder / run.id, retain)

@@ -180,7 +180,9 @@ def _compare(console: Console, bundled: Replay, folder: Path, plugins: Plugins) 
 
 
 def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    from dalr_bench.cli.show import printable
+
+    console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def _executor(plugins: Plugins, named: str | None, jobs: int | None, device: str, queue: TaskQueue) -> Any:
@@ -247,7 +249,7 @@ def _print_table(folder: Path) -> None:
     import shutil
     import sys
 
-    from dalr_bench.record.results import read_results
+    from dalr_bench.record.results import outcomes, read_results
     from dalr_bench.table.build import build
     from dalr_bench.table.model import Request
     from dalr_bench.table.terminal import terminal
@@ -255,7 +257,7 @@ def _print_table(folder: Path) -> None:
     found = read_results(folder)
     styled = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if styled else None
-    click.echo(terminal(build(found.summary, found.records, Request()), width, styled), nl=False)
+    click.echo(terminal(build(found.summary, outcomes(found), Request()), width, styled), nl=False)
 
 
 def _close(console: Console, queue: TaskQueue, folder: Path) -> int:

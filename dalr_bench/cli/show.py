@@ -15,6 +15,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 _SECONDS_BETWEEN_LINES = 10.0
 
 
+def printable(text: str) -> str:
+    """The text with a blank for every character that a terminal obeys instead of showing it."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 class Display(Protocol):
     """Told every event of a grid; a context manager, so that a terminal is left as it was found."""
 
@@ -116,13 +121,13 @@ class Bars:
             if run in self._runs:
                 self._progress.remove_task(self._runs.pop(run))
             if event["status"] != "done":
-                told = f"[red]{event['status']}[/red] {escape(run)}: {escape(str(event['error']))}"
+                told = f"[red]{event['status']}[/red] {escape(run)}: {escape(printable(str(event['error'])))}"
                 self.console.print(told, highlight=False)
         elif event["event"] == "retry":
-            told = f"[yellow]again[/yellow] {escape(run)} ({event['trouble']}): {escape(str(event['error']))}"
+            told = f"[yellow]again[/yellow] {escape(run)} ({event['trouble']}): {escape(printable(str(event['error'])))}"
             self.console.print(told, highlight=False)
         elif event["event"] == "warning":
-            self.console.print(f"[yellow]warning[/yellow] {escape(run)}: {escape(event['text'])}", highlight=False)
+            self.console.print(f"[yellow]warning[/yellow] {escape(run)}: {escape(printable(event['text']))}", highlight=False)
         else:
             if run not in self._runs:
                 self._runs[run] = self._progress.add_task(escape(run), total=1.0, at="")
@@ -169,4 +174,4 @@ class Lines:
 
     def _say(self, line: str) -> None:
         self._said = time.monotonic()
-        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

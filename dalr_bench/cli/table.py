@@ -61,7 +61,7 @@ def command(
 ) -> None:
     """Print the table of RESULTS: a row a variant, a column a task, means over seeds."""
     from dalr_bench.record.files import write_text
-    from dalr_bench.record.results import read_results
+    from dalr_bench.record.results import outcomes, read_results
     from dalr_bench.table.build import build
     from dalr_bench.table.contributions import contributions
     from dalr_bench.table.model import Request
@@ -72,7 +72,7 @@ def command(
     after = spread or ("ci" if parts else "std")
     test = None if significance is None else _test(found, significance)
     request = Request(tasks, baseline, gap, mix_protocols, cost, published, after, test)
-    table = (contributions if parts else build)(found.summary, found.records, request)
+    table = (contributions if parts else build)(found.summary, outcomes(found), request)
     text = _text(table, format_, template, styled=out is None and sys.stdout.isatty())
     if out is None:
         click.echo(text, nl=False)

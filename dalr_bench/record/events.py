@@ -20,7 +20,7 @@ def tell_event(folder: str | Path, event: str, **values: Any) -> None:
     """
     who = {key: value for key, value in myself().items() if key != "born"}
     line = json.dumps({"event": event, "time": round(time.time(), 3), **who, **values}, allow_nan=False)
-    number = os.open(Path(folder) / EVENTS, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+    number = os.open(Path(folder) / EVENTS, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
     try:
         size = os.fstat(number).st_size
         torn = size > 0 and os.pread(number, 1, size - 1) != b"\n"
@@ -36,7 +36,7 @@ def read_events(folder: str | Path) -> list[dict[str, Any]]:
     """All events in order; a line that was cut off is left out. None where there is no file."""
     try:
         lines = (Path(folder) / EVENTS).read_bytes().split(b"\n")
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
         return []
     out = []
     for line in lines:

@@ -97,9 +97,14 @@ def write_json(path: str | Path, value: Any, indent: int | None = 2) -> None:
 
 
 def load_json(path: Path) -> Any:
-    """The document of a JSON file. Raises ValueError where it is damaged, saying where; OSError where unreadable."""
+    """The document of a JSON file. Raises FileNotFoundError where there is none, ValueError where it cannot be read or
+    is damaged, saying how."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes(), parse_constant=_no_number)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(f"there is no {path.name}") from None
+    except OSError as error:
+        raise ValueError(f"{path.name} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path.name} is not text") from None
     except json.JSONDecodeError as error:
@@ -107,6 +112,10 @@ def load_json(path: Path) -> Any:
         raise ValueError(f"{path.name} is damaged or half-written at {where}: {error.msg}") from None
     except RecursionError:
         raise ValueError(f"{path.name} is nested too deeply to be one of ours") from None
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number of JSON")
 
 
 def sync_folder(folder: str | Path) -> None:

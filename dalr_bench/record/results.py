@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dalr_bench.errors import DataError, Fault
 from dalr_bench.record.files import load_json, write_json
 from dalr_bench.record.record import Record
-from dalr_bench.record.store import RECORD, read_record
+from dalr_bench.record.store import RECORD, read_record, state
 from dalr_bench.record.summary import Place, Summary
+from dalr_bench.types import Score
 
 SUITE = "suite.json"
+_UNFINISHED = {
+    "running": "a process is at it",
+    "stale": "its process is gone, `run` goes on with it",
+    "interrupted": "it was asked to leave, `run` goes on with it",
+}
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,28 @@ class Results:
     folder: Path
     summary: Summary
     records: Mapping[str, Record] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that began and has no record: `status` is what its folder shows, `error` what that means."""
+
+    status: str
+    error: str
+    scores: Sequence[Score] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    spent: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def outcomes(results: Results) -> dict[str, Record | Unfinished]:
+    """What a table says of each run that began: its record, else why there is none yet."""
+    out: dict[str, Record | Unfinished] = dict(results.records)
+    for run in dict.fromkeys(cell.run_id for cell in results.summary.cells):
+        if run not in out and (folder := results.folder / run).is_dir():
+            shown = state(folder)
+            if shown in _UNFINISHED:
+                out[run] = Unfinished(shown, _UNFINISHED[shown])
+    return out
 
 
 def write_summary(folder: str | Path, summary: Summary) -> None:
@@ -68,7 +96,15 @@ def _is_suite(folder: Path) -> bool:
 
 def _subfolders(folder: Path) -> list[Path]:
     with os.scandir(folder) as entries:
-        return sorted(folder / entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        return sorted(folder / entry.name for entry in entries if _is_folder(entry))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A link that leads round in a circle is none, and a name that cannot be printed is none of ours."""
+    try:
+        return entry.is_dir() and not entry.name.startswith(".") and entry.name.isprintable()
+    except OSError:
+        return False
 
 
 def _summary_of(name: str, records: Mapping[str, Record]) -> Summary:

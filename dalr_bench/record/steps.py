@@ -50,16 +50,16 @@ class StepLog:
 
 
 def read_steps(folder: str | Path) -> list[dict[str, Any]]:
-    """The logged steps; none where there is no log. A last line that was cut off is left out."""
+    """The logged steps; none where there is no log to be read. A last line that was cut off is left out."""
     try:
         lines = (Path(folder) / STEPS).read_bytes().split(b"\n")
-    except FileNotFoundError:
+    except OSError:
         return []
     out: list[dict[str, Any]] = []
     for line in lines:
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(value, dict) and isinstance(value.get("step"), int):
             out.append(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,27 @@ from dalr_bench.record.record import Record, scores_to_json
 from dalr_bench.types import Score
 
 RECORD, CONFIG, SCORES = "record.json", "config.json", "scores.json"
+# What a run writes: folders by name, files by the ends of theirs.
+_FOLDERS, _SUFFIXES = ("model", "predictions", "checkpoints"), (".json", ".jsonl", ".safetensors", ".parquet")
 State = Literal["done", "running", "stale", "failed", "damaged", "interrupted", "missing"]
+
+
+def claim(folder: str | Path) -> None:
+    """Before anything is written: links inside a run folder go, for where they lead is not ours to write.
+
+    Raises DataError where the folder itself is a link or no folder, or a folder in it stands in a file's place or a
+    file in a folder's.
+    """
+    place = Path(folder)
+    if place.is_symlink() or (place.exists() and not place.is_dir()):
+        raise DataError(Fault("a run needs a folder of its own here; move what is there", file=str(place)))
+    for inner, folders, files in os.walk(place):
+        for name in (*folders, *files):
+            path = Path(inner, name)
+            if path.is_symlink():
+                path.unlink()
+            elif path.suffix in _SUFFIXES if name in folders else name in _FOLDERS:
+                raise DataError(Fault("a folder and a file have changed places here; move it away", file=str(path)))
 
 
 def begin(folder: str | Path, config: Mapping[str, Any]) -> None:

@@ -86,4 +86,7 @@ def place_from_json(item: Any) -> Place:
     if not isinstance(item, dict):
         raise ValueError("each of `cells` is an object")
     axes = {str(key): str(value) for key, value in take({"axes": {}, **item}, "axes", dict).items()}
-    return Place(take(item, "variant", str), take(item, "seed", int), take(item, "run_id", str), axes)
+    run_id = take(item, "run_id", str)
+    if run_id in ("", ".", "..") or "/" in run_id or "\0" in run_id:
+        raise ValueError(f"{run_id!r} is no name of a run")
+    return Place(take(item, "variant", str), take(item, "seed", int), run_id, axes)

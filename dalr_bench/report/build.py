@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from dalr_bench.record.record import Record
-from dalr_bench.record.results import Results
+from dalr_bench.record.results import Results, outcomes
 from dalr_bench.record.summary import Summary
 from dalr_bench.report.curves import conflicts, curves
 from dalr_bench.report.effects import Effects, Judge, effects
@@ -32,7 +32,7 @@ def build_report(results: Results, request: Request, judge: Judge | None = None)
     """
     if request.baseline is None:
         request = replace(request, baseline=default_baseline(results.summary))
-    table = build(results.summary, results.records, request)
+    table = build(results.summary, outcomes(results), request)
     runs = read_runs(results)
     worth = effects(results, table.columns, request.baseline, judge)
     data = {

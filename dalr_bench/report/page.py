@@ -38,7 +38,7 @@ def render_page(report: Report, sections: Sequence[Section], results: Path, out:
     environment = ImmutableSandboxedEnvironment(
         undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(_asset("report.html.j2")).render(
+    page = environment.from_string(_asset("report.html.j2")).render(
         policy=_policy(scripts),
         style=Markup(_asset("report.css")),
         scripts=[Markup(text) for text in scripts],
@@ -53,6 +53,8 @@ def render_page(report: Report, sections: Sequence[Section], results: Path, out:
         counts=report.count(),
         environments=[{"facts": _facts(facts), "runs": list(ids)} for facts, ids in report.environments],
     )
+    # Half of a character, as a damaged file may hold, cannot be written.
+    return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def embedded(value: Any) -> str:

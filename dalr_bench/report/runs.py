@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -60,9 +61,19 @@ def _role(variant: str, summary: Summary) -> Role:
 
 def _config(folder: Path) -> dict[str, Any] | None:
     try:
-        return read_config(folder)
+        found: dict[str, Any] = _finite(read_config(folder))
+        return found
     except DataError:
         return None
+
+
+def _finite(value: Any) -> Any:
+    """Without infinity, which a number like 1e999 is read as and JSON cannot say."""
+    if isinstance(value, dict):
+        return {key: _finite(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_finite(child) for child in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _origins(folder: Path) -> dict[str, Mapping[str, str]]:
@@ -76,10 +87,11 @@ def _origins(folder: Path) -> dict[str, Mapping[str, str]]:
 
 
 def _files(folder: Path) -> tuple[str, ...]:
-    """What lies in a run folder; folders end in a slash. Hidden names are nobody's business."""
+    """What lies in a run folder; folders end in a slash. Hidden names are nobody's business, and
+    what cannot be printed is none of ours."""
     try:
         with os.scandir(folder) as entries:
             found = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in entries]
     except OSError:
         return ()
-    return tuple(sorted(name for name in found if not name.startswith(".")))
+    return tuple(sorted(name for name in found if not name.startswith(".") and name.isprintable()))

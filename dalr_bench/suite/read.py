@@ -107,6 +107,7 @@ class _Reader:
     def _ScalarEvent(self, event: Any) -> None:
         at = self._mark(event.start_mark)
         self._untagged(event, at)
+        self._whole(event, at)
         if self._wants_key():
             self.stack[-1].key, self.stack[-1].key_at = event.value, at
             return
@@ -198,6 +199,14 @@ class _Reader:
             )
             return 0
         return value
+
+    def _whole(self, event: Any, at: Mark) -> None:
+        """Half of a character, which `"\\ud800"` writes, can stand in no file name and in no file of ours."""
+        try:
+            event.value.encode("utf-8")
+        except UnicodeEncodeError:
+            self._fault("a text holds half of a character (a lone surrogate); write the character itself", at, "")
+            event.value = event.value.encode("utf-8", "replace").decode("utf-8")
 
     def _untagged(self, event: Any, at: Mark) -> None:
         if event.tag is not None:

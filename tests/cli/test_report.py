@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,13 @@ import pytest
 from click.testing import CliRunner
 from report_samples import write_trained
 
+from dalr_bench.cli.main import main
 from dalr_bench.cli.report import command
 from dalr_bench.errors import DataError, SuiteError
+from dalr_bench.record.results import read_results
+from dalr_bench.report.build import build_report
+from dalr_bench.report.sections import sections
+from dalr_bench.table.model import Request
 
 
 @pytest.fixture
@@ -26,12 +32,40 @@ def call(*arguments: str | Path) -> str:
 def test_a_page_and_its_pictures(results: Path, tmp_path: Path) -> None:
     page, figures = tmp_path / "pages" / "report.html", tmp_path / "figures"
     told = call(results, "--out", page, "--figures", figures)
-    assert told == f"wrote {page}\nwrote 16 pictures to {figures}\n"
+    assert told == f"wrote {page}\nwrote 18 pictures to {figures}\n"
     text = page.read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
     assert "Pets &amp; friends" in text
     assert 500_000 < len(text) < 3_000_000
     assert "../results/pets/floor/record.json" in text
+
+
+def test_a_run_that_watched_its_gradients_and_costs_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From training to the page: the log's cosines and the record's costs are what the charts read."""
+    monkeypatch.setenv("DALR_BENCH_CACHE", str(tmp_path / "cache"))
+    tiny = Path(__file__).parents[1] / "suites" / "tiny.yaml"
+    words = ["--results", str(tmp_path), "--only", "baseline", "--seed", "0", "--executor", "inline", "--device", "cpu"]
+    more = ["--set", "train.gradients_every=2", "--set", "train.account_every=1"]
+    with pytest.raises(SystemExit) as left:
+        main(["run", str(tiny), *words, *more])
+    assert left.value.code == 0
+    results = read_results(tmp_path / "tiny")
+    report = build_report(results, Request())
+    assert report.data["conflicts"].distinct("pair") == ["cosine(grounding, info)"]
+    drawn = report.data["conflicts"].records()
+    (run,) = {row["run"] for row in drawn}
+    log = [json.loads(line) for line in (results.folder / run / "steps.jsonl").read_text().splitlines()]
+    assert [row["value"] for row in drawn] == pytest.approx(
+        [line["cosine(grounding, info)"] for line in log if "cosine(grounding, info)" in line], rel=1e-3
+    )
+    assert len(drawn) == 2
+    costs = results.records[run].extra["costs"]
+    drawn_parts = {row["part"]: row["ms"] for row in report.data["steps"].records()}
+    for part, ms in drawn_parts.items():
+        assert ms == pytest.approx((costs.get(part) or costs[f"losses.{part}"])["ms_per_step"], rel=1e-3)
+    assert {"student", "info", "grounding"} <= set(drawn_parts)
+    figures = {figure.name for section in sections(report) for figure in section.figures}
+    assert {"agreement", "step", "cost", "memory"} <= figures
 
 
 def test_columns_and_baseline_are_chosen(results: Path, tmp_path: Path) -> None:

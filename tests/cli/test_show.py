@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from dalr_bench.cli.show import Bars, Lines, Pace, describe, display, span
+from dalr_bench.cli.show import Bars, Lines, Pace, describe, display, printable, span
 
 STEP = {"event": "step", "run_id": "DALR-s0", "step": 150, "steps": 300, "loss": 1.25}
 FAILED = {"event": "end", "run_id": "DALR-s0", "status": "failed", "error": "NaN in [cma]"}
@@ -58,3 +58,7 @@ def test_every_event_has_words() -> None:
     assert describe({"event": "encode", "run_id": "a", "done": 3, "total": 9}) == "encoding 3/9"
     assert describe({"event": "dev", "run_id": "a", "step": 60, "value": 0.5}) == "step 60  dev 50.00"
     assert describe({"event": "stage", "run_id": "a", "stage": "score"}) == "score"
+
+
+def test_no_word_of_a_stranger_steers_the_terminal() -> None:
+    assert printable("a\x1b[31m\u202eb\u2066\r→ é") == "a [31m b  → é"

@@ -12,6 +12,8 @@ from result_samples import PROTOCOL, records, scores, write
 
 from dalr_bench.cli.table import command
 from dalr_bench.errors import DataError, SuiteError, UserError
+from dalr_bench.record.events import tell_event
+from dalr_bench.record.lease import take
 from dalr_bench.record.record import Record
 from dalr_bench.record.store import finish
 
@@ -50,6 +52,25 @@ def test_from_files_to_a_page(results: Path, name: str, file: str) -> None:
 
 def test_the_terminal_is_the_default(results: Path) -> None:
     assert output(results) == output(results, "--format", "terminal")
+
+
+def test_a_run_that_began_says_how_it_stands(results: Path) -> None:
+    """Seed 1 of a row that was not run: at work, then with a holder that is gone, then asked to leave."""
+    run = results / "+CML-two-1"
+    run.mkdir()
+    lease = take(run)
+    assert lease is not None
+    assert "running: a process is at it (seed 1)" in output(results)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (file,) = run.glob("lease-*.json")
+    who = json.loads(file.read_text())
+    file.write_text(json.dumps({**who, "pid": gone.pid}))
+    assert "not run (seeds 0, 2); stale: its process is gone, `run` goes on with it (seed 1)" in output(results)
+    file.write_text(json.dumps(who))
+    lease.release()
+    tell_event(run, "interrupted")
+    assert "interrupted: it was asked to leave, `run` goes on with it (seed 1)" in output(results)
 
 
 def test_columns_and_cost(results: Path) -> None:

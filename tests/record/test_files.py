@@ -66,3 +66,19 @@ def test_damage_is_one_line(tmp_path: Path, data: bytes, reason: str) -> None:
     if data != b"\xff\xfe":
         assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["NaN", "[1, Infinity]", '{"a": -Infinity}'])
+def test_what_json_has_not_is_damage(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(ValueError, match="is no number of JSON"):
+        load_json(tmp_path / "a.json")
+
+
+def test_a_folder_in_its_place_is_damage_and_a_file_above_it_means_it_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_json(tmp_path / "a.json")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(FileNotFoundError):
+        load_json(tmp_path / "file" / "a.json")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -78,3 +79,20 @@ def test_ten_thousand_records_in_three_seconds(tmp_path: Path) -> None:
     table = build(found.summary, found.records, Request(baseline="v0"))
     assert time.process_time() - started < 3
     assert sum(row.n for group in table.groups for row in group.rows) == 10_000
+
+
+@pytest.mark.parametrize("run", ["../outside", "/outside", "..", "", "a\0b"])
+def test_a_cell_cannot_name_a_run_outside_its_folder(run: str) -> None:
+    document = {**summary().to_json(), "cells": [{"variant": "v", "seed": 0, "run_id": run}]}
+    with pytest.raises(ValueError, match="is no name of a run"):
+        Summary.from_json(document)
+
+
+def test_folders_that_cannot_be_ours_are_passed_over(tmp_path: Path) -> None:
+    folder = write(tmp_path / "pets")
+    before = read_results(folder)
+    (folder / "round").symlink_to(folder / "round")
+    for name in (b"\xff\xfe", b"\x1b[31m"):
+        os.makedirs(os.path.join(os.fsencode(folder), name))
+        (Path(os.fsdecode(os.path.join(os.fsencode(folder), name))) / "record.json").write_text("{}")
+    assert read_results(folder) == before

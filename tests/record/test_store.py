@@ -13,7 +13,7 @@ from dalr_bench.process import place
 from dalr_bench.record.events import read_events
 from dalr_bench.record.lease import take
 from dalr_bench.record.record import Record
-from dalr_bench.record.store import begin, finish, read_config, read_record, state, write_scores
+from dalr_bench.record.store import begin, claim, finish, read_config, read_record, state, write_scores
 from dalr_bench.types import Score
 
 DONE = Record("r", "s", "v", 0, scores=(Score("x", "m", 0.5, 1),))
@@ -119,3 +119,24 @@ def test_a_config_that_cannot_be_read(tmp_path: Path, text: str | None, reason: 
 def test_scores_alone(tmp_path: Path) -> None:
     write_scores(tmp_path, DONE.scores)
     assert os.listdir(tmp_path) == ["scores.json"]
+
+
+def test_a_run_folder_is_written_by_name_and_never_through_a_link(tmp_path: Path) -> None:
+    elsewhere, run = tmp_path / "elsewhere", tmp_path / "run"
+    (elsewhere / "kept").mkdir(parents=True)
+    (run / "checkpoints").mkdir(parents=True)
+    for link, target in (("model", "kept"), ("steps.jsonl", "kept.txt"), ("checkpoints/3", "kept")):
+        (run / link).symlink_to(elsewhere / target)
+    claim(run)
+    assert [path.name for path in run.rglob("*")] == ["checkpoints"]
+    assert (elsewhere / "kept").is_dir()
+    claim(tmp_path / "not there yet")
+    (tmp_path / "link").symlink_to(run)
+    (run / "config.json").mkdir()
+    for wrong in (run, tmp_path / "link"):
+        with pytest.raises(DataError, match=wrong.name):
+            claim(wrong)
+    (run / "config.json").rmdir()
+    (run / "predictions").write_text("a file")
+    with pytest.raises(DataError, match="predictions"):
+        claim(run)

@@ -131,3 +131,8 @@ def test_block_style_reads_as_ruamel_reads_it(value: dict[str, Any]) -> None:
     writer.dump(value, stream)
     expected = YAML(typ="safe", pure=True).load(stream.getvalue())
     assert plain(tree(stream.getvalue())) == expected
+
+
+def test_half_a_character_is_refused_where_it_stands() -> None:
+    """`"\\ud800"` is YAML; no file could be named so, and no record written."""
+    assert refused('suite: x\ntitle: "\\ud800"\n').startswith("x.yaml:2:8: a text holds half of a character")
