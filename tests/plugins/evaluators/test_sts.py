@@ -193,14 +193,37 @@ def test_equal_to_the_official_toolkit_on_all_sets_and_subsets(shared: Path, rea
 
 @pytest.mark.slow
 def test_the_noisy_subsets_are_the_toolkits_noise(shared: Path) -> None:
-    """Encoded as the toolkit does it, in padded batches of 128 pairs sorted by length, they equal its numbers too."""
+    """Encoded as the toolkit does it (padded batches of 128 pairs sorted by length), sentences of equal tokens differ by
+    rounding alone, which a CPU of another kind does otherwise: its number lies between those of the extreme orders of such pairs.
+    """
     for subset in Sts(sets=["STS12"], data=shared / "data").plain().sets[0].subsets:
         if f"STS12/{subset.name}" not in NOISY:
             continue
         left, right = (Padded(MiniLM()).encode(side) for side in (subset.left, subset.right))
         norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
         cosines = np.array([u @ v for u, v in zip(left, right, strict=True)]) / norms
-        assert spearman(cosines, subset.gold) == pytest.approx(golden(shared)[f"STS12/{subset.name}"], abs=1e-5)
+        same = cosines > 1 - 1e-6  # equal tokens, whatever their capitals
+        assert same.sum() > 10
+        orders = [_ordered(cosines, same, order) for order in _orders(subset.gold)]
+        found = [spearman(order, subset.gold) for order in orders]
+        worst, best = min(found), max(found)
+        official = golden(shared)[f"STS12/{subset.name}"]
+        assert worst <= official <= best
+        assert best - worst < 0.05
+        assert spearman(cosines, subset.gold) == pytest.approx(official, abs=1e-3)
+
+
+def _orders(gold: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
+    """With and against the gold scores, equal ones tied or apart; and all tied."""
+    apart = gold.argsort(kind="stable").argsort(kind="stable").astype(np.float64)
+    return [gold, -gold, apart, -apart, np.zeros_like(apart)]
+
+
+def _ordered(cosines: np.ndarray[Any, Any], same: np.ndarray[Any, Any], by: np.ndarray[Any, Any]) -> Any:
+    """The pairs of equal sentences above all others, ranked among themselves by `by`."""
+    out = cosines.astype(np.float64)
+    out[same] = 1e6 + by[same]
+    return out
 
 
 def test_plain_is_the_same_pairs_in_the_toolkits_order(tmp_path: Path) -> None:
