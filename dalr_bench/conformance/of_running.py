@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dalr_bench.conformance.bench import Bench, Check
+from dalr_bench.conformance.bench import Bench, Check, UncheckedError
 from dalr_bench.conformance.probes import random_states_kept
+from dalr_bench.errors import UserError
 from dalr_bench.execute.queue import TaskQueue
 from dalr_bench.table.model import Cell, Column, Group, Row, Table
 from dalr_bench.types import Task
@@ -36,7 +37,10 @@ def every_task(bench: Bench) -> None:
         queue = TaskQueue(_tasks(Path(folder)), told=lambda event: ended.append((event["run_id"], event["status"])))
         executor = bench.build(perform=_performer(ran))
         bench.note = "tasks a, b (needs a), bad, c (needs bad), d"
-        executor.execute(queue, lambda event: None)
+        try:
+            executor.execute(queue, lambda event: None)
+        except UserError as error:  # it says itself what it misses here: a scheduler, a library
+            raise UncheckedError(str(error.faults[0])) from None
     names = [name for name, _ in ended]
     bench.need(queue.done(), f"it came back with tasks left; ended are {names}")
     bench.need(sorted(names) == sorted(set(names)), f"a task ended twice: {names}")

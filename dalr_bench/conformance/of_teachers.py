@@ -20,6 +20,7 @@ from dalr_bench.conformance.probes import (
     weights_of,
 )
 from dalr_bench.conformance.stand_ins import EXTREMES, SENTENCES, pictures
+from dalr_bench.errors import UserError
 from dalr_bench.protocols import CombiningTeacher, StoredTeacher
 from dalr_bench.types import TeacherRows
 
@@ -181,8 +182,11 @@ def _side(bench: Bench, name: str) -> Callable[[Sequence[Any]], Any]:
         raise UncheckedError(f"it has no {name}")
 
     def ask(inputs: Sequence[Any]) -> Any:
-        with torch.inference_mode():
-            return encode(list(inputs))
+        try:
+            with torch.inference_mode():
+                return encode(list(inputs))
+        except UserError as error:  # it says itself that it has no such side as it is built
+            raise UncheckedError(str(error.faults[0])) from None
 
     return ask
 
