@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -176,6 +177,7 @@ def test_the_plugin_of_the_readme_is_a_teacher(tmp_path: Path, monkeypatch: pyte
     ranked = "  +rank: {teachers.words: {name: word_length}, losses.rank: {name: listmle, teacher: words}}\n"
     (tmp_path / "mine.yaml").write_text(suite + ranked)
     done = run_line("dalr-bench run mine.yaml --only +rank --seed 0", tmp_path)
+    sys.modules.pop("word_length", None)
     assert done.code == 0, done.err
     assert "+rank" in done.out
 
