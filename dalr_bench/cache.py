@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from dalr_bench.cache_folder import MANIFEST, READY, cache_root, mark_used
+from dalr_bench.caches import bound, prune
 from dalr_bench.orphans import part_path, sweep_these
 
-READY = "meta.json"
-
-
-def cache_root() -> Path:
-    """`DALR_BENCH_CACHE`, else the user's cache folder."""
-    named = os.environ.get("DALR_BENCH_CACHE")
-    if named:
-        return Path(named)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("dalr-bench")
+__all__ = ["READY", "build_once", "cache_root"]
 
 
 def _ready(folder: Path) -> bool:
@@ -34,24 +28,43 @@ def build_once(folder: Path, build: Callable[[Path], None], whole: Callable[[Pat
     `build` must write `meta.json`. A folder that is there and not `whole` (a file was cut) goes, and is built again.
     """
     if whole(folder):
-        return folder
+        return mark_used(folder)
     from filelock import FileLock
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(folder.name + ".lock")):
         if whole(folder):
-            return folder
+            return mark_used(folder)
         shutil.rmtree(folder, ignore_errors=True)
         sweep_these(list(folder.parent.glob(f".{folder.name}.*.part*")))
         temporary = part_path(folder)
         temporary.mkdir()
         try:
             build(temporary)
+            _file_manifest(temporary)
             _sync(temporary)
             _publish(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+    mark_used(folder)
+    _keep_bound()
     return folder
+
+
+def _file_manifest(folder: Path) -> None:
+    """Sizes and hashes of all files, for `dalr-bench cache verify`."""
+    files = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as handle:
+            digest = hashlib.file_digest(handle, "sha256").hexdigest()
+        files[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": digest}
+    (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=2) + "\n")
+
+
+def _keep_bound() -> None:
+    limit = bound()
+    if limit is not None:
+        prune(limit)
 
 
 def _sync(folder: Path) -> None:

@@ -29,7 +29,7 @@ SUITES = sorted((ROOT / "suites").rglob("*.yaml"))
 
 # Lower floors first: a module imports from floors below its own, and from its own package.
 FLOORS = [
-    {"errors", "imports", "types", "protocols", "config", "cache", "keeping", "stopping", "process", "orphans"},
+    {"errors", "imports", "types", "protocols", "config", "cache", "caches", "cache_folder", "keeping", "stopping", "process", "orphans"},
     {"plugin"},
     {"record", "data", "execute", "statistics", "scaffold"},
     {"suite", "train", "evaluate", "table"},
