@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dalr_bench.cache_folder import MANIFEST, READY, cache_root, mark_used
-from dalr_bench.caches import bound, prune
+from dalr_bench.caches import keep_bound
 from dalr_bench.orphans import part_path, sweep_these
 
 __all__ = ["READY", "build_once", "cache_root"]
@@ -47,7 +47,7 @@ def build_once(folder: Path, build: Callable[[Path], None], whole: Callable[[Pat
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     mark_used(folder)
-    _keep_bound()
+    keep_bound()
     return folder
 
 
@@ -59,12 +59,6 @@ def _file_manifest(folder: Path) -> None:
             digest = hashlib.file_digest(handle, "sha256").hexdigest()
         files[path.relative_to(folder).as_posix()] = {"bytes": path.stat().st_size, "sha256": digest}
     (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=2) + "\n")
-
-
-def _keep_bound() -> None:
-    limit = bound()
-    if limit is not None:
-        prune(limit)
 
 
 def _sync(folder: Path) -> None:

@@ -109,6 +109,13 @@ def prune(to: int, older_than: float | None = None) -> list[Stored]:
     return removed
 
 
+def keep_bound() -> None:
+    """Called by whoever wrote a store: what DALR_BENCH_CACHE_SIZE allows is not passed."""
+    limit = bound()
+    if limit is not None:
+        prune(limit)
+
+
 def remove(each: Stored) -> bool:
     """Take a store away: renamed first, so that no reader ever sees half of it. False where somebody was quicker."""
     gone = each.folder.with_name(f".{each.folder.name}.{os.getpid()}.gone")
@@ -123,14 +130,12 @@ def remove(each: Stored) -> bool:
 
 # ------------------------------------------------------------------ soundness
 def damage(each: Stored) -> Iterator[str]:
-    """What is wrong with a store's files against their manifest; a store of before manifests has nothing to go by."""
+    """What is wrong with a store's files: against its manifest, or the notes beside its shards. Stores that were written
+    before there were manifests have nothing to go by."""
     try:
-        manifest = json.loads((each.folder / MANIFEST).read_bytes())
-        files = dict(manifest["files"])
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError, KeyError, TypeError):
-        yield f"{MANIFEST} is damaged"
+        files = _told(each.folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        yield f"its own account of itself is damaged: {error}"
         return
     for name, told in files.items():
         path = each.folder / name
@@ -142,3 +147,10 @@ def damage(each: Stored) -> Iterator[str]:
             with path.open("rb") as handle:
                 if hashlib.file_digest(handle, "sha256").hexdigest() != told["sha256"]:
                     yield f"{name} is not what was written (sha256)"
+
+
+def _told(folder: Path) -> dict[str, dict[str, Any]]:
+    if (folder / MANIFEST).is_file():
+        return dict(json.loads((folder / MANIFEST).read_bytes())["files"])
+    notes = ((path, json.loads(path.read_bytes())) for path in sorted(folder.glob("*.json")) if path.name != READY)
+    return {path.with_suffix(".npy").name: note for path, note in notes if "sha256" in note}

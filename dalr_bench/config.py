@@ -48,8 +48,9 @@ class TrainOptions(Closed):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """AdamW's decay."""
     betas: tuple[float, float] = (0.9, 0.999)
-    eps: Annotated[float, Field(gt=0)] = 1e-8
     """AdamW's two averages."""
+    eps: Annotated[float, Field(gt=0)] = 1e-8
+    """AdamW's ε. The authors' code that takes transformers' AdamW has 1e-6 (suites/released)."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """What the rate does after `warmup`; linear and cosine end at 0."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -26,6 +26,8 @@ RUN_HERE = [page for page in PAGES if not run_elsewhere(page) and blocks(page)]
 NOT_RUN = {
     ("CONTRIBUTING.md", "sets up and runs all tests; .ci/run"): 1,
     ("README.md", "tests/test_docs.py::test_the_set_up_lines"): 2,
+    ("docs/how-to/slurm.md", "needs a SLURM cluster"): 1,
+    ("docs/how-to/ray.md", "needs a Ray cluster"): 1,
     ("docs/tutorials/reproduce-dalr.md", "needs a GPU, the photos and the hub"): 2,
 }
 SLOW = {

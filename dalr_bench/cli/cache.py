@@ -28,7 +28,7 @@ def command() -> None:
     """
 
 
-@command.command("list")
+@command.command("list", epilog="Example: dalr-bench cache list")
 @_JSON
 def listed(as_json: bool) -> None:
     """Every store: size, days since it was last used, whether a process has it open, what made it."""
@@ -43,7 +43,7 @@ def listed(as_json: bool) -> None:
     click.echo(f"{len(found)} stores, {sum(each.bytes for each in found) / 1e6:.1f} MB")
 
 
-@command.command("prune")
+@command.command("prune", epilog="Example: dalr-bench cache prune --to 20GB")
 @click.option("--to", metavar="SIZE", help="Leave no more than this (20GB). Default: DALR_BENCH_CACHE_SIZE, else everything goes.")
 @click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Only what was not used for so long.")
 @_JSON
@@ -63,7 +63,7 @@ def pruned(to: str | None, older_than: float | None, as_json: bool) -> None:
     click.echo(f"{len(gone)} stores removed, {sum(each.bytes for each in gone) / 1e6:.1f} MB")
 
 
-@command.command("verify")
+@command.command("verify", epilog="Example: dalr-bench cache verify")
 @click.option("--remove", "removing", is_flag=True, help="Remove what is damaged; it is made again when it is wanted.")
 @_JSON
 def verified(removing: bool, as_json: bool) -> int:

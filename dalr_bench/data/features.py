@@ -12,6 +12,8 @@ import numpy as np
 import torch
 
 from dalr_bench.cache import cache_root
+from dalr_bench.cache_folder import mark_used
+from dalr_bench.caches import keep_bound
 from dalr_bench.data.building import Build, Make, Progress
 from dalr_bench.data.shards import Array, Table, complete, note_file, open_table, written
 from dalr_bench.errors import DataError
@@ -70,6 +72,9 @@ def feature_store(ask: Ask, corpus: Corpus, progress: Progress | None = None) ->
         items, size = (1, 1) if ask.whole is not None else (_count(ask.side, corpus), SHARD[ask.side])
         meta = {"side": ask.side, "rows_as": ask.rows, "teacher": ask.fingerprint}
         Build(folder, items, size, meta, progress).run([_maker(ask, corpus, one) for one in (ask.encode, *ask.more)])
+        mark_used(folder)
+        keep_bound()
+    mark_used(folder)
     meta = complete(folder) or {}
     count = int(meta["shards"])
     return FeatureStore(open_table(folder, count), _offsets(folder, count) if ask.side == "states" else None)

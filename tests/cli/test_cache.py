@@ -100,6 +100,23 @@ def test_verify_finds_every_changed_byte(capsys: pytest.CaptureFixture[str]) -> 
     assert [each.name for each in caches.stored()] == ["features/whole"]
 
 
+def test_shards_are_checked_by_the_notes_beside_them() -> None:
+    import torch
+
+    from dalr_bench.data.features import Ask, feature_store
+    from dalr_bench.types import Corpus
+
+    ask = Ask("text", "t", lambda sentences: torch.ones(len(sentences), 2))
+    feature_store(ask, Corpus(["a b", "c"], "corpus"))
+    (found,) = caches.stored()
+    assert found.in_use
+    assert not list(caches.damage(found))
+    (shard,) = found.folder.glob("*.npy")
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-1] + b"!")
+    assert list(caches.damage(found)) == [f"{shard.name} is not what was written (sha256)"]
+
+
 @pytest.mark.parametrize(("text", "size"), [("15KB", 15_000), ("1.5 GB", 1_500_000_000), ("7", 7), ("2t", 2 * 10**12)])
 def test_sizes(text: str, size: int) -> None:
     assert caches.size_of(text, "--to") == size
