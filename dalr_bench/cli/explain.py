@@ -19,7 +19,8 @@ _EXAMPLE = """\b
 Examples:
   dalr-bench explain suites/ablation.yaml baseline
   dalr-bench explain suites/ablation.yaml DALR --seed 1 --axis teacher=image-text --json
-  dalr-bench explain suites/ablation.yaml DALR --against baseline"""
+  dalr-bench explain suites/ablation.yaml DALR --against baseline
+  dalr-bench explain results/a/RUN --against results/b/RUN"""
 
 
 @click.command("explain", epilog=_EXAMPLE)
