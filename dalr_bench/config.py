@@ -16,7 +16,7 @@ class Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=True)
 
 
-# How a step is carried out (docs/several-gpus.md) or looked at, not what it computes: these count for no run's identity.
+# How a step is carried out or looked at, not what it computes: these count for no run's identity.
 EXECUTION = frozenset({"micro_batch", "gradient_checkpointing", "account_every", "gradients_every", "log_every"})
 
 # Keys that came later: left at a default that means what was done before them, they are not counted either.
