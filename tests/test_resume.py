@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from dalr_bench.cli.main import main
+from dalr_bench.process import myself
 from dalr_bench.record.events import read_events
+from dalr_bench.record.lease import Lease, leases
+from dalr_bench.record.store import state
 from dalr_bench.telling import Teller
 from dalr_bench.train import weights
 
@@ -135,3 +138,32 @@ def test_killed_and_run_again(
     assert [event["event"] for event in events].count("done") == 1
     assert not (found / "checkpoints").exists()
     assert not [path for path in found.rglob("*") if path.name.endswith(".part") or path.name.startswith("lease-")]
+
+
+def test_whose_lease_was_taken_over_stops_and_writes_nothing(
+    suite: Path, tmp_path: Path, undisturbed: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process was held up for so long that another machine took the run over; it notices at its next step."""
+    tell = Teller.step
+
+    def losing(self: Teller, step: int, *rest: Any) -> None:
+        tell(self, step, *rest)
+        if step == 3 and self.run_id.startswith("baseline"):
+            place = folder(tmp_path, "baseline")
+            (place / "lease-9.json").write_text(json.dumps({**myself(), "host": "elsewhere"}))
+            assert not held[-1].is_mine()
+
+    held: list[Lease] = []
+    begin = Lease.__post_init__
+    with monkeypatch.context() as patch:
+        patch.setattr(Lease, "__post_init__", lambda self: (held.append(self), begin(self))[1])
+        patch.setattr(Teller, "step", losing)
+        assert run(suite, tmp_path, "baseline", "--checkpoint-every", "1steps") == 1
+    place = folder(tmp_path, "baseline")
+    assert not (place / "record.json").exists()
+    assert leases(place)[-1].name == "lease-9.json"
+    assert state(place) == "running"  # there, not here
+    for path in place.glob("lease-*"):
+        path.unlink()
+    assert run(suite, tmp_path, "baseline") == 0
+    assert outcome(place) == undisturbed["baseline"]

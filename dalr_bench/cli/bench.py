@@ -160,7 +160,7 @@ def _shape(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def train(data: str | None, as_json: bool, **wish: Any) -> None:
-    """Training steps of this engine, of the papers' loop and of sentence-transformers' trainer, in turn."""
+    """Training steps of MODEL by this engine, the papers' loop and sentence-transformers' trainer, in turn."""
     from pathlib import Path
 
     from dalr_bench.plugin.manager import load
