@@ -24,6 +24,8 @@ RUN_HERE = [page for page in PAGES if not run_elsewhere(page) and blocks(page)]
 
 # Every block that is not run in CI, by page and reason. Who marks one says so here too.
 NOT_RUN = {
+    ("docs/how-to/ray.md", "installs from an index"): 1,
+    ("docs/how-to/slurm.md", "installs from an index"): 1,
     ("CONTRIBUTING.md", "sets up and runs all tests; .ci/run"): 1,
     ("README.md", "tests/test_docs.py::test_the_set_up_lines"): 2,
     ("docs/how-to/slurm.md", "needs a SLURM cluster"): 1,
