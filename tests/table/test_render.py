@@ -188,7 +188,7 @@ def test_json_keeps_the_words() -> None:
 def test_latex_compiles_alone_and_inside_a_paper(which: str, tmp_path: Path) -> None:
     table = {"sample": sample(baseline="baseline"), "hostile": hostile(), "wide": sample(cost=True)}[which]
     (tmp_path / "t.tex").write_text(render(table, "latex"), encoding="utf-8")
-    packages = r"\usepackage[T1]{fontenc}\usepackage{textcomp,booktabs}"
+    packages = r"\usepackage[T1]{fontenc}\usepackage{textcomp,booktabs,multirow}"
     paper = rf"\documentclass{{article}}{packages}\begin{{document}}\input{{t}}x\end{{document}}"
     (tmp_path / "paper.tex").write_text(paper, encoding="utf-8")
     for name in ("t.tex", "paper.tex"):
