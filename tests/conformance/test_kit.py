@@ -40,7 +40,7 @@ def register_teachers(register):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    installed(folder, "good_stranger", GOOD)
+    installed(folder, "measuring_stranger", GOOD)
     installed(
         folder,
         "bad_stranger",
@@ -62,7 +62,7 @@ def test_pytest_for_authors(there: Path, tmp_path: Path) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 failed, 3 passed" in done.stdout
     assert "teacher.finite: row 0 of its rows is not finite" in done.stdout
-    environment = {**os.environ, "DALR_BENCH_CHECK": "good-stranger"}
+    environment = {**os.environ, "DALR_BENCH_CHECK": "measuring-stranger"}
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed" in done.stdout
