@@ -33,6 +33,7 @@ FLOORS = [
     {"plugin"},
     {"record", "data", "execute", "statistics", "scaffold"},
     {"suite", "train", "evaluate", "table"},
+    {"teaching"},
     {
         "workshop", "scoring", "comparison", "report", "publish", "prefetching", "probing", "sharing", "telling", "folders",
         "checkup",
