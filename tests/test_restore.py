@@ -78,7 +78,12 @@ def test_a_space_on_pixels_sees_the_pictures(done: Path) -> None:
     built = workshop.build(config, opener(folder, workshop))
     weights.load(folder, built.student, built.objective)
     assert CORPUS.images is not None
-    found = LookedAt(config, built, workshop, opener(folder, workshop)).subject(lambda pace: None).spaces["clip"].image(CORPUS)
+    found = (
+        LookedAt(config, built, workshop, opener(folder, workshop))
+        .subject(lambda pace: None)
+        .spaces["clip"]
+        .image(CORPUS)
+    )
     opened = open_run(folder, workshop).encode_image([CORPUS.images[row] for row in range(5)], "clip")
     np.testing.assert_allclose(found, opened.numpy(), atol=1e-6)
     assert "DALR_BENCH_CACHE" in os.environ  # what was stored went to this test's own folder

@@ -116,7 +116,13 @@ def deadly(told: str, at: int) -> Iterator[None]:
         ("3steps", [("step", 7), ("step", 7), ("event", 7)], [6, 6, 6]),
         ("never", [("step", 5)], [0]),
     ],
-    ids=["before the first checkpoint", "twice in an epoch", "at a dev check", "at the last step, again", "no checkpoint"],
+    ids=[
+        "before the first checkpoint",
+        "twice in an epoch",
+        "at a dev check",
+        "at the last step, again",
+        "no checkpoint",
+    ],
 )
 def test_killed_and_run_again(
     suite: Path,

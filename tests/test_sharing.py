@@ -37,9 +37,13 @@ def records(folder: Path) -> dict[str, dict[str, Any]]:
     return {record["variant"]: record for record in found}
 
 
-def test_a_cell_that_another_suite_has_done_is_not_done_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_cell_that_another_suite_has_done_is_not_done_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     results = tmp_path / "results"
-    code, _, err = call(capsys, "run", TINY, "--results", results, "--only", "baseline", "--seed", "0", "--executor", "inline")
+    code, _, err = call(
+        capsys, "run", TINY, "--results", results, "--only", "baseline", "--seed", "0", "--executor", "inline"
+    )
     assert code == 0, err
     (tmp_path / "other.yaml").write_text(OTHER)
     code, out, err = call(capsys, "run", tmp_path / "other.yaml", "--results", results, "--executor", "inline")
@@ -62,7 +66,9 @@ def test_a_cell_that_another_suite_has_done_is_not_done_again(tmp_path: Path, ca
     assert json.loads(call(capsys, "status", results / "other", "--json")[1])["total"] == {"runs": 3, "done": 3}
 
 
-def test_another_default_is_another_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_default_is_another_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The default of an option, of the trainer and of a component, counts as if it had been written."""
     from pydantic.fields import FieldInfo
 
@@ -92,7 +98,9 @@ def test_another_default_is_another_run(tmp_path: Path, capsys: pytest.CaptureFi
     assert changed(TrainOptions.model_fields["eps"], 1e-7) != before
     from dalr_bench_plugins.losses import infonce
 
-    monkeypatch.setattr(infonce.InfoNce.__init__, "__defaults__", _with(infonce.InfoNce.__init__.__defaults__, 0.05, 0.06))
+    monkeypatch.setattr(
+        infonce.InfoNce.__init__, "__defaults__", _with(infonce.InfoNce.__init__.__defaults__, 0.05, 0.06)
+    )
     assert identity() != before
 
 

@@ -67,7 +67,11 @@ def test_json_and_states_from_the_run_folders(here: Path, capsys: pytest.Capture
         "environment": {},
         "steps": 5,
     }
-    for name, status, seconds in ((ids[0], "done", {"prepare": 2.0, "train": 7.0, "other": 1.0, "total": 10.0}), (ids[1], "failed", {}), (ids[2], "dne", {})):
+    for name, status, seconds in (
+        (ids[0], "done", {"prepare": 2.0, "train": 7.0, "other": 1.0, "total": 10.0}),
+        (ids[1], "failed", {}),
+        (ids[2], "dne", {}),
+    ):
         folder = here / "results" / "small" / name
         folder.mkdir(parents=True)
         (folder / "record.json").write_text(

@@ -81,7 +81,9 @@ def writes(lab: Lab, count: int, rng: random.Random) -> Iterator[Trial]:
         trial: Trial = {"at": last_line(place), "errno": how, "code": code}
         wrong = ["a traceback"] if "Traceback" in said else []
         wrong += [] if code in (0, 1) else [f"exit code {code}"]
-        wrong += ["says nothing"] if code == 1 and not any(word in said for word in ("No space", "Input/output")) else []
+        wrong += (
+            ["says nothing"] if code == 1 and not any(word in said for word in ("No space", "Input/output")) else []
+        )
         wrong += [f"{path.relative_to(place)} stayed" for path in leftovers(place) if ".part" in path.name]
         yield finished(lab, place, trial, wrong)
 
@@ -138,7 +140,10 @@ def finished(lab: Lab, place: Path, trial: Trial, wrong: list[str] | None = None
     """Run once more, undisturbed, and say what is not as it should be."""
     code = lab.run(place)
     said = (place / "log").read_text()
-    trial["wrong"] = [*(wrong or []), *([f"the last exit code is {code}: {said[-600:]}"] if code else lab.faults(place))]
+    trial["wrong"] = [
+        *(wrong or []),
+        *([f"the last exit code is {code}: {said[-600:]}"] if code else lab.faults(place)),
+    ]
     if not keep and not trial["wrong"]:
         shutil.rmtree(place)
     return trial

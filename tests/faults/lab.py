@@ -23,7 +23,12 @@ from typing import Any
 HERE = Path(__file__).parent
 SUITE = HERE / "suite.yaml"
 APART = ("seconds", "environment", "bytes", "costs")
-CLOCKED = ("record.json", "steps.jsonl", "events.jsonl", "trained.json")  # they hold times, or their part that must be equal is compared
+CLOCKED = (
+    "record.json",
+    "steps.jsonl",
+    "events.jsonl",
+    "trained.json",
+)  # they hold times, or their part that must be equal is compared
 FULL, BROKEN, DIE, TEAR = 28, 5, -1, -2  # errno ENOSPC and EIO; killed before a call, or in the middle of a write
 
 

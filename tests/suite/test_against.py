@@ -60,7 +60,9 @@ def test_values_that_count_and_values_that_do_not(here: Path, capsys: pytest.Cap
 
 
 def test_a_local_model_is_its_weights_not_its_place(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ids = {name: json.loads(explain(capsys, "s.yaml", name, "--json"))["identity"] for name in ("local", "moved", "tuned")}
+    ids = {
+        name: json.loads(explain(capsys, "s.yaml", name, "--json"))["identity"] for name in ("local", "moved", "tuned")
+    }
     assert ids["local"] == ids["moved"]
     assert ids["local"] != ids["tuned"]
     assert "(its content is in the identity)" in explain(capsys, "s.yaml", "local")
@@ -74,7 +76,10 @@ def test_two_run_folders(here: Path, capsys: pytest.CaptureFixture[str]) -> None
         write_json(here / name / "config.json", {"variant": name, "seed": 0, "train": train, "identity": name})
     told = explain(capsys, "a", "--against", "b").splitlines()
     assert told[:2] == ["a against b", "  train.lr: 0.001 → 0.002"]
-    assert set(told[2:]) == {'  variant: "a" → "b"  (not in the identity)', "  train.log_every: 10 → 20  (not in the identity)"}
+    assert set(told[2:]) == {
+        '  variant: "a" → "b"  (not in the identity)',
+        "  train.log_every: 10 → 20  (not in the identity)",
+    }
 
 
 def test_a_folder_needs_another(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,9 @@ def test_a_run_costs_what_runs_of_its_shape_took(base: str, plan_of: Callable[..
     assert costs[ids["e", 0]] == Cost(7, 2.0 + 7 * 0.4 + 1.0 + 0.5, 700, 30, "recorded")
 
 
-def test_an_unknown_shape_borrows_and_says_so_and_nothing_known_is_not_zero(base: str, plan_of: Callable[..., Plan]) -> None:
+def test_an_unknown_shape_borrows_and_says_so_and_nothing_known_is_not_zero(
+    base: str, plan_of: Callable[..., Plan]
+) -> None:
     plan = plan_of(base + TEXT)
     ids = {run.variant: run.id for run in plan.runs}
     other = Measure(prepare=4.0, step=0.8, check=None, score=3.0, source="probe")
@@ -42,7 +44,15 @@ def test_an_unknown_shape_borrows_and_says_so_and_nothing_known_is_not_zero(base
 
 
 def test_what_a_record_says(tmp_path: object) -> None:
-    seconds = {"prepare": 3.0, "train": 6.0, "dev": 4.0, "score.encode": 1.0, "score.x": 0.5, "other": 0.25, "total": 14.75}
+    seconds = {
+        "prepare": 3.0,
+        "train": 6.0,
+        "dev": 4.0,
+        "score.encode": 1.0,
+        "score.x": 0.5,
+        "other": 0.25,
+        "total": 14.75,
+    }
     extra = {"steps": 30, "dev_curve": [{}, {}], "bytes": {"peak": 99}}
     found = of_record(Record("r", "s", "v", 0, seconds=seconds, extra=extra))
     assert found == Measure(3.0, 0.2, 2.0, 1.5, 0.25, 99, None, 30)

@@ -61,7 +61,9 @@ def engine(dim: int = 6) -> Engine:
     tokens = DeviceTokens(TokenStore(ids, np.arange(0, 121, 5), 0), torch.device("cpu"))
     options = TrainOptions.model_validate({"steps": STEPS, "batch": 6, "lr": 0.05, "dev_every": 5})
     stream, plan = Stream(tokens, TeacherBank({}, {})), Schedule({"text": 24}, options, 0)
-    return Engine(student, Objective([Term("d", Drawing(), 1.0)]), {"text": stream}, plan, options, 0, torch.device("cpu"))
+    return Engine(
+        student, Objective([Term("d", Drawing(), 1.0)]), {"text": stream}, plan, options, 0, torch.device("cpu")
+    )
 
 
 class Died(BaseException):

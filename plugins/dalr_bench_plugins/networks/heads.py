@@ -22,6 +22,18 @@ def head(kind: Head, width: int, out: int) -> nn.Module:
     return nn.Sequential(nn.Linear(width, out), nn.Tanh()) if kind == "tanh" else nn.Linear(width, out)
 
 
+class BatchNorm(nn.BatchNorm1d):
+    """`nn.BatchNorm1d`, but for a training batch of one row, which has no variance: its row is normalised by the running
+    statistics and leaves them as they are, where torch raises ValueError."""
+
+    def forward(self, rows_ND: Tensor) -> Tensor:
+        if self.training and len(rows_ND) == 1:
+            return nn.functional.batch_norm(
+                rows_ND, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
+            )
+        return super().forward(rows_ND)
+
+
 class Tower(nn.Module):
     """Linear → BatchNorm → ReLU between each two widths, [N, first] → [N, last]; `final=False` leaves the last bare."""
 
@@ -31,7 +43,7 @@ class Tower(nn.Module):
         for layer, (before, after) in enumerate(pairwise(widths), 1):
             steps.append(nn.Linear(before, after))
             if layer < len(widths) - 1 or final:
-                steps += [nn.BatchNorm1d(after), nn.ReLU()] if batchnorm else [nn.ReLU()]
+                steps += [BatchNorm(after), nn.ReLU()] if batchnorm else [nn.ReLU()]
         self.steps = nn.Sequential(*steps)
 
     def forward(self, rows_ND: Tensor) -> Tensor:
@@ -50,10 +62,10 @@ class BatchNormProjector(nn.Module):
         inner = widening * width
         self.steps = nn.Sequential(
             nn.Linear(width, inner, bias=False),
-            nn.BatchNorm1d(inner),
+            BatchNorm(inner),
             nn.ReLU(),
             nn.Linear(inner, width, bias=False),
-            nn.BatchNorm1d(width, affine=False),
+            BatchNorm(width, affine=False),
         )
 
     def forward(self, rows_ND: Tensor) -> Tensor:

@@ -67,7 +67,9 @@ def test_one_policy_for_all_executors(
         main(["run", str(tmp_path / "s.yaml"), "--results", str(tmp_path), "--executor", executor, "--jobs", "2"])
     err = capsys.readouterr().err
     assert left.value.code == 1, err
-    found = {(record := json.loads(path.read_text()))["variant"]: record for path in tmp_path.glob("faulty/*/record.json")}
+    found = {
+        (record := json.loads(path.read_text()))["variant"]: record for path in tmp_path.glob("faulty/*/record.json")
+    }
     assert {name: record["status"] for name, record in found.items()} == {
         "cramped": "done", "hopeless": "failed", "buggy": "failed",
     }  # fmt: skip

@@ -93,3 +93,16 @@ def test_words_knows_the_special_ones() -> None:
     words = Words(6, frozenset({0, 3}))
     assert words(torch.tensor([[0, 1], [3, 5]])).tolist() == [[False, True], [False, True]]
     assert words.state_dict() == {}  # follows from the tokenizer, so no checkpoint holds it
+
+
+@pytest.mark.parametrize("network", [Tower([6, 5, 4], batchnorm=True, final=True), BatchNormProjector(6)])
+def test_one_row_is_normalised_by_what_was_seen(network: torch.nn.Module) -> None:
+    """A batch of one row has no variance; torch's own BatchNorm raises there."""
+    network(torch.randn(32, 6) * 3 + 1)
+    before = {name: value.clone() for name, value in network.named_buffers()}
+    row = torch.randn(1, 6, requires_grad=True)
+    trained = network(row)
+    (gradient,) = torch.autograd.grad(trained.square().sum(), row)
+    assert torch.equal(trained, network.eval()(row))
+    assert gradient.isfinite().all()
+    assert all(torch.equal(value, before[name]) for name, value in network.named_buffers())
