@@ -4,6 +4,7 @@ from dalr_bench.errors import DataError, Fault, PluginError, SuiteError, Trainin
 from dalr_bench.imports import repair_torchvision
 from dalr_bench.plugin.spec import PLUGIN_API, hookimpl
 from dalr_bench.protocols import OpenRun, OpenSpace, PictureSubject, Queue, Report, SpaceProvider, Subject, TrainedRun
+from dalr_bench.streamed import Sample, Shards
 from dalr_bench.types import (
     MODEL_FILES,
     Batch,
@@ -60,7 +61,9 @@ __all__ = [
     "Queue",
     "Report",
     "Requirement",
+    "Sample",
     "Score",
+    "Shards",
     "SpaceName",
     "SpaceProvider",
     "Subject",

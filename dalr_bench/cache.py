@@ -9,11 +9,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from dalr_bench.cache_folder import MANIFEST, READY, cache_root, mark_used
+from dalr_bench.cache_folder import MANIFEST, READY, cache_root, mark_used, store_root
 from dalr_bench.caches import keep_bound
 from dalr_bench.orphans import part_path, sweep_these
 
-__all__ = ["READY", "build_once", "cache_root"]
+__all__ = ["READY", "build_once", "cache_root", "store_root"]
 
 
 def _ready(folder: Path) -> bool:

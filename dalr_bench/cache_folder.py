@@ -22,17 +22,31 @@ def cache_root() -> Path:
     return user_cache_path("dalr-bench")
 
 
+def store_root(named: str | None) -> Path:
+    """Where the stores of a corpus go: the folder it names, else the cache folder."""
+    return cache_root() if named is None else Path(named)
+
+
 def mark_used(folder: Path) -> Path:
     """Note that this process uses a store, now: `prune` goes by it. A cache that cannot be written to is used all the same."""
     with suppress(OSError):
         os.utime(folder / READY)
         marks = folder.parent / _USERS
         marks.mkdir(exist_ok=True)
-        mark = marks / f"{folder.name}@{socket.gethostname()}.{os.getpid()}"
+        mark = _mark(folder)
         if not mark.exists():
             mark.touch()
             atexit.register(mark.unlink, missing_ok=True)
     return folder
+
+
+def mark_left(folder: Path) -> None:
+    """Note that this process uses a store no more."""
+    _mark(folder).unlink(missing_ok=True)
+
+
+def _mark(folder: Path) -> Path:
+    return folder.parent / _USERS / f"{folder.name}@{socket.gethostname()}.{os.getpid()}"
 
 
 def users(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dalr_bench.cache_folder import MANIFEST, READY, cache_root, users
+from dalr_bench.cache_folder import MANIFEST, READY, cache_root, mark_left, users
 from dalr_bench.errors import SuiteError
 
 SIZE = "DALR_BENCH_CACHE_SIZE"
@@ -126,6 +126,13 @@ def remove(each: Stored) -> bool:
     shutil.rmtree(gone, ignore_errors=True)
     each.folder.with_name(each.folder.name + ".lock").unlink(missing_ok=True)
     return True
+
+
+def release(folder: Path) -> bool:
+    """This process needs a store no more: it goes, unless another one has it open. Whether it went."""
+    mark_left(folder)
+    found = _stored(folder)
+    return found is not None and not found.in_use and remove(found)
 
 
 # ------------------------------------------------------------------ soundness

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from dalr_bench.config import EXECUTION
-from dalr_bench.data.schedule import Schedule
 from dalr_bench.errors import SuiteError
 from dalr_bench.evaluate.score import Outcome, evaluate
 from dalr_bench.evaluate.untouched import forked_rng
@@ -30,6 +29,7 @@ from dalr_bench.record.steps import StepLog
 from dalr_bench.record.store import read_config
 from dalr_bench.restore import DIMS, Opener, open_built
 from dalr_bench.stopping import Stop, patient
+from dalr_bench.streaming import leaving
 from dalr_bench.telling import Teller
 from dalr_bench.train import weights
 from dalr_bench.train.checkpoint import PARTS, Checkpoints
@@ -101,7 +101,7 @@ class Job:
         self._check_space(engine)
         prepared = time.perf_counter() - started
         self.teller.event("stage", stage="train")
-        with stages.part("train"):
+        with stages.part("train"), leaving(engine.streams):
             trained = self._steps(config, built, engine)
         stages.peak("train", trained.peak_bytes)
         self._save(built)
@@ -122,8 +122,7 @@ class Job:
     def _engine(self, config: Mapping[str, Any], built: Built) -> Engine:
         options = train_options(config)
         _check_streams(built)
-        sizes = {label: len(corpus.sentences) for label, corpus in built.corpora.items()}
-        schedule = Schedule(sizes, options, config["seed"])
+        schedule = self.workshop.schedule(built, options, config["seed"])
         streams = self.workshop.streams(built) if schedule.steps else {}
         return Engine(built.student, built.objective, streams, schedule, options, config["seed"], self.workshop.device)
 

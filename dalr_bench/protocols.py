@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from dalr_bench.streamed import Shards
     from dalr_bench.types import (
         Corpus,
         Encoding,
@@ -29,6 +30,13 @@ class Source(Protocol):
     """Sentences, with or without pictures. Raises DataError (file:line) where a file is missing or malformed."""
 
     def load(self) -> Corpus: ...
+
+
+@runtime_checkable
+class ShardedSource(Protocol):
+    """A source that can be read shard by shard. `shards()` is None where it was not asked to be: then `load` is called."""
+
+    def shards(self) -> Shards | None: ...
 
 
 class Tokenizer(Protocol):

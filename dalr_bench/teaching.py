@@ -37,6 +37,7 @@ class Teaching:
     data: str | None
     stages: Stages
     _stores: dict[tuple[str, str, Side], FeatureStore] = field(default_factory=dict)
+    _lasting: dict[str, Any] = field(default_factory=dict)
 
     def bank(
         self, config: Config, label: str, corpus: Corpus, trained: OpenRun, progress: Progress | None
@@ -109,18 +110,40 @@ class Teaching:
             {**entry, "runs": getattr(trained, "runs", None) if self._is_run(entry) else None}, sort_keys=True
         )
         key = (f"{who}|{asking.rows}", corpus.fingerprint, side)
+        if corpus.stores is not None:
+            return self._built(entry, side, corpus, asking, who)
         if key not in self._stores:
-            teacher = self._teacher(entry, trained)
-            whole = teacher.stored_rows if isinstance(teacher, StoredTeacher) else None
-            encode: Any = getattr(teacher, f"encode_{side}", whole)
-            if encode is None:
-                raise SuiteError(f"teacher '{entry['name']}' has no {side} side (it gives no encode_{side})")
-            more = [getattr(self._teacher(entry, trained, where), f"encode_{side}") for where in self._others(entry)]
-            known_by = f"{entry['name']}|{self._known_by(entry, teacher, who)}"
-            ask = Ask(side, known_by, encode, whole, asking.rows, more if whole is None else ())
-            with self.stages.part("teachers"):
-                self._stores[key] = feature_store(ask, corpus, asking.progress)
+            self._stores[key] = self._built(entry, side, corpus, asking, who)
         return self._stores[key]
+
+    def _built(self, entry: Mapping[str, Any], side: Side, corpus: Corpus, asking: _Asking, who: str) -> FeatureStore:
+        trained = asking.trained
+        teacher = self._asked(entry, trained, who, corpus)
+        whole = teacher.stored_rows if isinstance(teacher, StoredTeacher) else None
+        if whole is not None and corpus.stores is not None:
+            raise SuiteError(
+                f"teacher '{entry['name']}' holds the rows of a whole corpus, which cannot be matched with a stream in windows"
+            )
+        encode: Any = getattr(teacher, f"encode_{side}", whole)
+        if encode is None:
+            raise SuiteError(f"teacher '{entry['name']}' has no {side} side (it gives no encode_{side})")
+        more = [getattr(self._teacher(entry, trained, where), f"encode_{side}") for where in self._others(entry)]
+        known_by = f"{entry['name']}|{self._known_by(entry, teacher, who)}"
+        ask = Ask(side, known_by, encode, whole, asking.rows, more if whole is None else ())
+        with self.stages.part("teachers"):
+            return feature_store(ask, corpus, asking.progress)
+
+    def _asked(self, entry: Mapping[str, Any], trained: OpenRun, who: str, corpus: Corpus) -> Any:
+        """A teacher, opened for a corpus; while windows come, it stays open for the next one."""
+        if corpus.stores is None:
+            return self._teacher(entry, trained)
+        if who not in self._lasting:
+            self._lasting[who] = self._teacher(entry, trained)
+        return self._lasting[who]
+
+    def dismiss(self) -> None:
+        """No window comes any more."""
+        self._lasting.clear()
 
     def _known_by(self, entry: Mapping[str, Any], teacher: Any, who: str) -> str:
         """A teacher's own fingerprint; without one its options and the distribution whose code answers."""

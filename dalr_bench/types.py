@@ -113,6 +113,7 @@ class Corpus:
     `fingerprint` is a hash of the content (sentences and pictures), stable across machines.
     `vocabulary` lists the words of a closed world; empty where the language is open.
     `columns` are further sentences row by row, by role (`positive`, `negative` of a triplet), as long as `sentences`.
+    `stores` is the folder what is made of it goes to; None: the cache folder.
     """
 
     sentences: Sequence[str]
@@ -121,6 +122,7 @@ class Corpus:
     images: Images | None = None
     vocabulary: Sequence[str] = ()
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    stores: str | None = None
 
 
 @dataclass(frozen=True)

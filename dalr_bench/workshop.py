@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,19 +12,26 @@ import torch
 
 from dalr_bench.config import TrainOptions
 from dalr_bench.data.building import Progress
+from dalr_bench.data.opening import Opening
 from dalr_bench.data.pixels import pixel_store
+from dalr_bench.data.schedule import Schedule
 from dalr_bench.data.teachers import TeacherBank
-from dalr_bench.data.tokens import token_store, tokens_on
+from dalr_bench.data.tokens import TokenStore, token_store, tokens_on
+from dalr_bench.data.windows import Window, Windows, first_rows, passing
 from dalr_bench.errors import DataError
 from dalr_bench.plugin.manager import Plugins
 from dalr_bench.plugin.registry import references
-from dalr_bench.protocols import OpenRun
+from dalr_bench.protocols import OpenRun, ShardedSource
+from dalr_bench.streamed import Shards
+from dalr_bench.streaming import Streaming
 from dalr_bench.teaching import Config, Teaching, part
-from dalr_bench.train.engine import Stream
+from dalr_bench.train.engine import InWindows, Stream
 from dalr_bench.train.objective import Objective, Term
 from dalr_bench.train.seed import seed_torch
 from dalr_bench.train.stages import Stages
 from dalr_bench.types import Corpus, Dims
+
+_HEAD = 4  # rows by which a stream in windows is known before it is trained on: are there pictures, how wide are teachers' rows
 
 
 @dataclass
@@ -34,6 +42,7 @@ class Workshop:
     device: torch.device
     data: str | None = None
     _corpora: dict[str, Corpus] = field(default_factory=dict)
+    _shards: dict[str, Shards] = field(default_factory=dict)
     _pixels: dict[tuple[str, int], torch.Tensor] = field(default_factory=dict)
     stages: Stages = field(init=False)
     teaching: Teaching = field(init=False)
@@ -44,37 +53,59 @@ class Workshop:
 
     # -------------------------------------------------------------- data
     def corpora(self, config: Config) -> dict[str, Corpus]:
-        """Each stream's corpus, read once per process."""
+        """Each stream's corpus, read once per process; of one in windows its first few rows."""
         out = {}
         for label, entry in config["streams"].items():
-            key = json.dumps(entry, sort_keys=True)
+            key = _key(entry)
             if key not in self._corpora:
-                self._corpora[key] = self.plugins.catalogue.build("source", part(entry), data=self.data).load()
+                source = self.plugins.catalogue.build("source", part(entry), data=self.data)
+                shards = source.shards() if isinstance(source, ShardedSource) else None
+                self._corpora[key] = source.load() if shards is None else first_rows(shards, _HEAD)
+                if shards is not None:
+                    self._shards[key] = shards
             out[label] = self._corpora[key]
             if not len(out[label].sentences):
                 raise DataError(f"stream '{label}' ({entry['name']}): the corpus holds no sentence")
         return out
 
-    def streams(self, built: Built) -> dict[str, Stream]:
-        """Every stream's tokens, teacher rows and pictures, on the device."""
-        edge = built.objective.needs_pixels
-        out = {}
-        for label, corpus in built.corpora.items():
-            image_of = (
-                None
-                if corpus.image_of is None
-                else torch.as_tensor(corpus.image_of, dtype=torch.long, device=self.device)
-            )
-            tokenizer = built.student.tokenizer
-            tokens, *columns = (
-                tokens_on(token_store(tokenizer, corpus, name), self.device) for name in (None, *corpus.columns)
-            )
-            out[label] = Stream(tokens, built.banks[label], image_of, self._pictures(corpus, edge), columns)
-        return out
+    def shards(self, config: Config) -> dict[str, Shards]:
+        """The streams of a config that are read in windows; their `corpora` were opened before."""
+        entries = config["streams"].items()
+        return {label: self._shards[_key(entry)] for label, entry in entries if _key(entry) in self._shards}
+
+    def schedule(self, built: Built, options: TrainOptions, seed: int) -> Schedule:
+        """Which rows of these streams make which step."""
+        sizes = {label: len(corpus.sentences) for label, corpus in built.corpora.items()}
+        sizes |= {label: min(found.window, found.rows() or found.window) for label, found in built.windows.items()}
+        return Schedule(sizes, options, seed, built.windows)
+
+    def streams(self, built: Built) -> dict[str, Stream | InWindows]:
+        """Every stream's tokens, teacher rows and pictures, on the device; a stream in windows opens them one by one."""
+        return {
+            label: self._in_windows(built, label)
+            if label in built.windows
+            else self._stream(built, corpus, built.banks[label], _tokens(built.student.tokenizer, corpus))
+            for label, corpus in built.corpora.items()
+        }
+
+    def _in_windows(self, built: Built, label: str) -> Streaming:
+        def opened(window: Window) -> Stream:
+            return self._stream(built, window.corpus, built.ask(label, window.corpus), window.tokens)
+
+        return Streaming(built.windows[label], opened)
+
+    def _stream(self, built: Built, corpus: Corpus, bank: TeacherBank, stores: Sequence[TokenStore]) -> Stream:
+        image_of = None
+        if corpus.image_of is not None:
+            image_of = torch.as_tensor(corpus.image_of, dtype=torch.long, device=self.device)
+        tokens, *columns = (tokens_on(store, self.device) for store in stores)
+        return Stream(tokens, bank, image_of, self._pictures(corpus, built.objective.needs_pixels), columns)
 
     def _pictures(self, corpus: Corpus, edge: int) -> torch.Tensor | None:
         if not edge or corpus.images is None:
             return None
+        if corpus.stores is not None:
+            return pixel_store(corpus, edge).to(self.device)
         key = (corpus.fingerprint, edge)
         if key not in self._pixels:
             self._pixels[key] = pixel_store(corpus, edge).to(self.device)
@@ -94,17 +125,30 @@ class Workshop:
         """Everything a run trains with. The student's first weights depend on the seed alone, each loss's parts on seed and label."""
         corpora = self.corpora(config)
         student = self.student(config, corpora)
-        banks = {label: self.teaching.bank(config, label, corpus, trained, progress) for label, corpus in corpora.items()}
-        dims = _dims(student, banks, corpora)
-        return Built(corpora, student, self.objective(config, dims), banks, dims)
+
+        def ask(label: str, corpus: Corpus) -> TeacherBank:
+            return self.teaching.bank(config, label, corpus, trained, progress)
+
+        with passing(corpora.values()):  # of a stream in windows it is only asked how wide rows are
+            banks = {label: ask(label, corpus) for label, corpus in corpora.items()}
+            dims = _dims(student, banks, corpora)
+            banks = {label: bank for label, bank in banks.items() if corpora[label].stores is None}
+        windows = {
+            label: self._windows(config, label, shards, student) for label, shards in self.shards(config).items()
+        }
+        return Built(corpora, student, self.objective(config, dims), banks, dims, windows, ask)
+
+    def _windows(self, config: Config, label: str, shards: Shards, student: Any) -> Windows:
+        # The thread that prepares windows has a tokenizer of its own: most may not be called by two at once.
+        tokenizer = copy.deepcopy(student.tokenizer)
+        return Windows(shards, config["seed"], label, lambda corpus: _tokens(tokenizer, corpus))
 
     def student(self, config: Config, corpora: Mapping[str, Corpus]) -> Any:
         """The backbone of a config, seeded, on the device."""
         seed_torch(config["seed"], "student")
         vocabulary = list(dict.fromkeys(word for corpus in corpora.values() for word in corpus.vocabulary))
-        sentences = _Chained(
-            [rows for corpus in corpora.values() for rows in (corpus.sentences, *corpus.columns.values())]
-        )
+        shards = self.shards(config)
+        sentences = _Chained([rows for label in corpora for rows in _texts(corpora[label], shards.get(label))])
         given = {"vocabulary": vocabulary, "sentences": sentences, "device": self.device}
         return self.plugins.catalogue.build("backbone", part(config["backbone"]), **given).to(self.device)
 
@@ -126,13 +170,18 @@ class Workshop:
 
 @dataclass(frozen=True)
 class Built:
-    """A run's objects. `dims` is kept with the weights, so that the run opens again without its teachers."""
+    """A run's objects. `dims` is kept with the weights, so that the run opens again without its teachers.
+
+    Of a stream in windows `corpora` holds the first few rows; `ask` gives the bank of one of its windows.
+    """
 
     corpora: Mapping[str, Corpus]
     student: Any
     objective: Objective
     banks: Mapping[str, TeacherBank]
     dims: Dims
+    windows: Mapping[str, Windows] = field(default_factory=dict)
+    ask: Callable[[str, Corpus], TeacherBank] = field(default=lambda label, corpus: TeacherBank({}, {}))
 
 
 def train_options(config: Config) -> TrainOptions:
@@ -163,6 +212,22 @@ def _dims(student: Any, banks: Mapping[str, TeacherBank], corpora: Mapping[str, 
     return Dims(
         student.dim, text, image, tokenizer.size, tokenizer.pad_id, tokenizer.mask_id, frozenset(tokenizer.special_ids)
     )
+
+
+def _key(entry: Mapping[str, Any]) -> str:
+    return json.dumps(entry, sort_keys=True)
+
+
+def _tokens(tokenizer: Any, corpus: Corpus) -> list[TokenStore]:
+    """Of the sentences, then of each column."""
+    return [token_store(tokenizer, corpus, name) for name in (None, *corpus.columns)]
+
+
+def _texts(corpus: Corpus, shards: Shards | None) -> list[Sequence[str]]:
+    """All sentences a vocabulary may be learned from; of a stream in windows those of the first one, read if asked for."""
+    if shards is None:
+        return [corpus.sentences, *corpus.columns.values()]
+    return [Opening(shards), *(Opening(shards, name) for name in corpus.columns)]
 
 
 class _Chained(Sequence[str]):

@@ -33,6 +33,7 @@ FLOORS = [
         "errors",
         "imports",
         "types",
+        "streamed",
         "protocols",
         "config",
         "cache",
@@ -46,7 +47,7 @@ FLOORS = [
     {"plugin"},
     {"record", "data", "execute", "statistics", "scaffold"},
     {"suite", "train", "evaluate", "table"},
-    {"teaching"},
+    {"teaching", "streaming"},
     {
         "workshop",
         "scoring",

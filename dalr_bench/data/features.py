@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from dalr_bench.cache import cache_root
+from dalr_bench.cache import store_root
 from dalr_bench.cache_folder import mark_used
 from dalr_bench.caches import keep_bound
 from dalr_bench.data.building import Build, Make, Progress
@@ -66,7 +66,7 @@ def feature_store(ask: Ask, corpus: Corpus, progress: Progress | None = None) ->
 
     Raises DataError where the teacher's rows are not one per sentence (or picture) or not finite.
     """
-    folder = cache_root() / "features" / store_key(ask, corpus)
+    folder = store_root(corpus.stores) / "features" / store_key(ask, corpus)
     if complete(folder) is None:
         # Rows that exist already come at once, as one shard.
         items, size = (1, 1) if ask.whole is not None else (_count(ask.side, corpus), SHARD[ask.side])

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from dalr_bench.cache import READY, build_once, cache_root
+from dalr_bench.cache import READY, build_once, store_root
 from dalr_bench.types import Corpus, Images
 
 
@@ -39,7 +39,7 @@ def pixel_store(corpus: Corpus, edge: int) -> torch.Tensor:
     if images is None:
         raise ValueError("this corpus has no pictures")
     key = hashlib.sha256(f"pixels-1|{corpus.fingerprint}|{edge}".encode()).hexdigest()[:32]
-    folder = build_once(cache_root() / "pixels" / key, lambda target: _write(target, images, edge))
+    folder = build_once(store_root(corpus.stores) / "pixels" / key, lambda target: _write(target, images, edge))
     return torch.from_numpy(np.load(folder / "pixels.npy"))
 
 

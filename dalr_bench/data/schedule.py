@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -18,27 +19,64 @@ from dalr_bench.errors import SuiteError
 Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
+class InWindows(Protocol):
+    """The rows of a stream that is read `window` rows at a time."""
+
+    window: int
+
+    def rows(self, at_least: int | None = None) -> int | None:
+        """Rows of a pass; None where that is not known but there are at least so many."""
+        ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a step's rows are: the stream, its pass, the window of it (0 where it is no stream in windows), row numbers in that."""
+
+    stream: str
+    epoch: int
+    window: int
+    rows: Rows
+
+
 @dataclass
 class Schedule:
-    """`at(step)` gives the stream and its row numbers; `steps` is the length of the run."""
+    """`at(step)` gives the stream and its row numbers; `steps` is the length of the run.
+
+    `windows` are streams in windows: each window is gone through like a corpus of its own, `sizes` has the window's size.
+    """
 
     sizes: Mapping[str, int]
     options: TrainOptions
     seed: int
-    _epochs: dict[str, tuple[int, Rows]] = field(default_factory=dict)
+    windows: Mapping[str, InWindows] = field(default_factory=dict)
+    _orders: dict[str, tuple[tuple[int, int], Rows]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.sizes) > 2:
             raise SuiteError(f"a schedule mixes at most two streams, got {', '.join(self.sizes)}")
         for name in self.sizes:
-            if self.batches(name) == 0:
+            if self._cut(self.sizes[name]) == 0:
                 raise SuiteError(
                     f"stream '{name}' has {self.sizes[name]} rows: too few for one batch of {self.options.batch} with last_batch: drop"
                 )
 
     def batches(self, stream: str) -> int:
         """Batches in one pass over a stream. A last batch of a single row is left out: nothing to contrast it with."""
-        size, batch = self.sizes[stream], self.options.batch
+        found = self.windows.get(stream)
+        if found is None:
+            return self._cut(self.sizes[stream])
+        rows = found.rows()
+        if rows is None:
+            raise SuiteError(
+                f"stream '{stream}': how many rows its shards hold is not known, which train.epochs and train.mix: interleave go by; "
+                "say rows: N at the stream, or train.steps and mix: every or ratio"
+            )
+        full, rest = divmod(rows, found.window)
+        return full * self._cut(found.window) + self._cut(rest)
+
+    def _cut(self, size: int) -> int:
+        batch = self.options.batch
         rest = size % batch
         return size // batch + int(self.options.last_batch == "keep" and rest >= 2)
 
@@ -51,14 +89,19 @@ class Schedule:
 
     def at(self, step: int) -> tuple[str, Rows]:
         """Stream and rows of one step; the second stream's share is exact at every prefix."""
+        found = self.place(step)
+        return found.stream, found.rows
+
+    def place(self, step: int) -> Place:
+        """Where the rows of one step are."""
         first, *others = self.sizes
         if not others:
-            return first, self._rows(first, step)
+            return self._place(first, step)
         second = others[0]
         before = self._second_before(step)
         if self._second_before(step + 1) > before:
-            return second, self._rows(second, before)
-        return first, self._rows(first, step - before)
+            return self._place(second, before)
+        return self._place(first, step - before)
 
     def _second_before(self, step: int) -> int:
         if self.options.mix == "ratio":
@@ -71,12 +114,27 @@ class Schedule:
         first, second = self.sizes
         return max(1, self.batches(first) // self.batches(second))
 
-    def _rows(self, stream: str, batch: int) -> Rows:
-        per_epoch = self.batches(stream)
-        epoch, position = divmod(batch, per_epoch)
-        if self._epochs.get(stream, (-1, None))[0] != epoch:
+    def _place(self, stream: str, batch: int) -> Place:
+        found = self.windows.get(stream)
+        if found is None:
+            epoch, position = divmod(batch, self.batches(stream))
+            window, size = 0, self.sizes[stream]
+        else:
+            epoch, window, position, size = self._in_window(found, stream, batch)
+        if self._orders.get(stream, (None, None))[0] != (epoch, window):
             name = int.from_bytes(stream.encode()[:8], "little")
-            draw = np.random.Generator(np.random.Philox(key=[self.seed & (2**64 - 1), name], counter=[epoch, 0, 0, 0]))
-            self._epochs[stream] = (epoch, draw.permutation(self.sizes[stream]))
-        size = self.options.batch
-        return self._epochs[stream][1][position * size : (position + 1) * size]
+            key = [self.seed & (2**64 - 1), name]
+            draw = np.random.Generator(np.random.Philox(key=key, counter=[epoch, window, 0, 0]))
+            self._orders[stream] = (epoch, window), draw.permutation(size)
+        first = position * self.options.batch
+        return Place(stream, epoch, window, self._orders[stream][1][first : first + self.options.batch])
+
+    def _in_window(self, found: InWindows, stream: str, batch: int) -> tuple[int, int, int, int]:
+        """Pass, window, batch of the window, rows of the window. Where the end of a pass is not known yet, this is before it."""
+        per_window = self._cut(found.window)
+        rows = found.rows((batch // per_window + 1) * found.window)
+        if rows is None:
+            return 0, *divmod(batch, per_window), found.window
+        epoch, batch = divmod(batch, self.batches(stream))
+        window = min(batch // per_window, rows // found.window)
+        return epoch, window, batch - window * per_window, min(found.window, rows - window * found.window)

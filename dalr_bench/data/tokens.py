@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dalr_bench.cache import READY, build_once, cache_root
+from dalr_bench.cache import READY, build_once, store_root
 from dalr_bench.data.placing import moved
 from dalr_bench.errors import DataError
 from dalr_bench.protocols import Tokenizer
@@ -51,7 +51,7 @@ def token_store(tokenizer: Tokenizer, corpus: Corpus, column: str | None = None)
     if len(sentences) != len(corpus.sentences):
         raise DataError(f"column '{column}' has {len(sentences)} rows, the corpus {len(corpus.sentences)}")
     key = hashlib.sha256(f"tokens-2|{tokenizer.fingerprint}|{corpus.fingerprint}|{column or ''}".encode()).hexdigest()
-    wanted = cache_root() / "tokens" / key[:32]
+    wanted = store_root(corpus.stores) / "tokens" / key[:32]
     folder = build_once(wanted, lambda target: _write(target, tokenizer, sentences), _whole)
     return TokenStore(np.load(folder / IDS, mmap_mode="r"), np.load(folder / OFFSETS, mmap_mode="r"), tokenizer.pad_id)
 

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dalr_bench.data.schedule import Schedule
 from dalr_bench.errors import SuiteError
 from dalr_bench.growth.points import Point
 from dalr_bench.protocols import TrainedRun
@@ -68,9 +67,8 @@ class Side:
         """Everything a run of this config trains with, its stores built."""
         built = workshop.build(point.config, _nothing_trained)
         options = train_options(point.config).model_copy(update={"last_batch": "drop"})  # every step a whole batch
-        sizes = {label: len(corpus.sentences) for label, corpus in built.corpora.items()}
         seed = point.config["seed"]
-        schedule = Schedule(sizes, options, seed)
+        schedule = workshop.schedule(built, options, seed)
         engine = Engine(
             built.student, built.objective, workshop.streams(built), schedule, options, seed, workshop.device
         )

@@ -61,11 +61,18 @@ class PartOf:
         Raises DataError where data is missing.
         """
         runs = {option: "a run" for option, ref, _ in self.refs if ref.section == "variants"}
-        data = {option: _by_content(value) for option, value in self.paths.items()}
+        told = self._told
+        data = {option: _by_content(value) for option, value in self.paths.items() if option not in told}
         models = {option: model_content(name) for option, name in self.models.items()}
-        options = {**self.config.get("options", {}), **data, **models, **runs}
+        options = {**self.config.get("options", {}), **data, **models, **runs, **told}
         origin = {} if self.component is None else {"from": f"{self.component.distribution} {self.component.version}"}
         return {**self._deciding, "options": options, **origin}
+
+    @property
+    def _told(self) -> Mapping[str, Any]:
+        """Options that count by what the component's static method `identity(options)` says of them, and what it says."""
+        tell = None if self.component is None else getattr(self.component.factory, "identity", None)
+        return {} if tell is None or not self.sound else dict(tell(self.config.get("options", {})))
 
     @cached_property
     def models(self) -> Mapping[str, str]:

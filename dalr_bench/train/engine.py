@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,12 @@ class Stream:
         return None if self.image_of is None else self.image_of.cpu().numpy()
 
 
+class InWindows(Protocol):
+    """A stream that is there one window at a time, made ready between steps."""
+
+    def at(self, epoch: int, window: int) -> Stream: ...
+
+
 @dataclass(frozen=True)
 class Watch:
     """Who looks on: `step` gets logged values, `dev` scores the student and returns the number to select by."""
@@ -60,7 +66,7 @@ class Engine:
 
     student: Any
     objective: Objective
-    streams: Mapping[str, Stream]
+    streams: Mapping[str, Stream | InWindows]
     schedule: Schedule
     options: TrainOptions
     seed: int
@@ -91,6 +97,7 @@ class Engine:
         if start and self._dev_due(start, watch) and not course.checked(start):
             self._check(start, watch, course, saver)
         for step in range(start, steps):
+            self.stream(step)  # where a window begins, it is made ready before the step
             values, rate = self.update(step, adam)
             log.add(step, values, rate, self.looks.pulls)
             last = step + 1 == steps
@@ -171,11 +178,17 @@ class Engine:
         projected_NVD = torch.cat([first.projected_NVD, *(other.projected_NVD for other in rest)], dim=1)
         return Encoding(pooled_NVD, projected_NVD, first.states_NVLD)
 
+    def stream(self, step: int) -> Stream:
+        """The step's stream; of one in windows the window that holds the step."""
+        place = self.schedule.place(step)
+        found = self.streams[place.stream]
+        return found if isinstance(found, Stream) else found.at(place.epoch, place.window)
+
     def pieces(self, step: int, size: int) -> Iterator[Batch]:
         """The tokens of a step's own rows, `size` rows at a time: what encoding needs of a batch."""
         name, rows = self.schedule.at(step)
         rows = self.group.share(rows)
-        stream = self.streams[name]
+        stream = self.stream(step)
         for start in range(0, len(rows), size):
             piece = rows[start : start + size]
             piece_N = torch.from_numpy(piece).to(self.device, non_blocking=True)
@@ -185,7 +198,7 @@ class Engine:
     def batch(self, step: int) -> Batch:
         """Gather a step's rows: integers and stored features only."""
         name, rows = self.schedule.at(step)
-        stream = self.streams[name]
+        stream = self.stream(step)
         rows_N = torch.from_numpy(rows).to(self.device, non_blocking=True)
         images_N = None if stream.image_of is None else stream.image_of[rows_N]
         pixels = None if stream.pixels is None or images_N is None else stream.pixels[images_N]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tar_shards import captioned
 from tiny_models import WORDS, text_folder
 
 from dalr_bench.conformance.kit import Asked, Verdict, check
@@ -21,7 +22,7 @@ NEED_FILES = {
     "source/kdmcse",
     "source/lines",
 }
-NEED_FILES |= {"source/mcse", "source/nli_triplets"}
+NEED_FILES |= {"source/mcse", "source/nli_triplets", "source/webdataset"}
 NEED_DATA = {f"evaluator/{name}" for name in ("geometry", "mteb", "retrieval", "senteval", "sts")}
 NEED_OPTIONS = {"loss/cma", "loss/global_to_local", "loss/image_text", "loss/siglip"}
 # Their processes or libraries are not everywhere; each has tests of its own.
@@ -79,6 +80,8 @@ def test_models_and_files_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("\n".join(WORDS) + "\n")
     kept(verdict("source/lines", path=str(tmp_path / "lines.txt")))
     kept(verdict("source/hf_dataset", path=str(tmp_path / "lines.txt")))
+    captioned(tmp_path / "shards", [3, 2], pictures=True)
+    kept(verdict("source/webdataset", root=str(tmp_path / "shards"), shards="*.tar", image="png"))
 
 
 def test_who_cannot_be_built_says_what_it_needs() -> None:

@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from dalr_bench import Corpus, DataError, DataPath, Fault, PluginError, Requirement, hookimpl
+from dalr_bench import Corpus, DataError, DataPath, Fault, PluginError, Requirement, Shards, hookimpl
 from dalr_bench.errors import nearest
 from dalr_bench.plugin.spec import Register
+from dalr_bench_plugins.reading.records import WINDOW, read_as
+from dalr_bench_plugins.reading.shards import edges
+from dalr_bench_plugins.reading.streamed_tables import Columns, of_file
+from dalr_bench_plugins.reading.tables import count_rows, files_of, is_saved
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_FORMS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".txt": "text"}
-
-
 class HfDataset:
     """Sentences (and pictures) of a table that `datasets` reads: one of the hub, or a local file or folder.
 
-    `path`: a .jsonl, .json, .csv, .tsv, .parquet or .txt file, a folder of parquet files, or one written by `save_to_disk`.
-    `dataset`: instead, an id on the hub, with its configuration `name` and its commit `revision`.
+    `path`: a .jsonl, .json, .csv, .tsv, .parquet, .arrow or .txt file, a folder of files of one of these forms, or one written by
+    `save_to_disk`. `dataset`: instead, an id on the hub, with its configuration `name` and its commit `revision`.
     `split`: as that library writes it (`train`, `train[:1000]`). `column` holds the sentence, or a list of captions of the row's
     picture; `columns` names further columns by role ({positive: ..., negative: ...}); `image` names the column of pictures.
     `limit` takes the first so many rows.
 
-    The corpus is named by the hash of its sentences, columns and pictures. Data sets that bring code along are not run.
+    `streaming`: `window` rows at a time are read, tokenised, asked of teachers, trained on and dropped; files, or the shards the
+    library makes of a data set, are the shards. `rows` says how many there are, where the files themselves do not (parquet does);
+    it is needed by `train.epochs` and `mix: interleave`, and checked. An identity counts files by name, size, first and last
+    64 KiB, a data set of the hub by its name and revision.
+
+    Else the corpus is named by the hash of its sentences, columns and pictures. Data sets that bring code along are not run.
     Source: huggingface/datasets, `load_dataset` and `load_from_disk`.
     Raises DataError: nothing there, a column it has not, an empty sentence; PluginError where the library is missing.
     """
@@ -46,6 +53,9 @@ class HfDataset:
         columns: dict[str, str] | None = None,
         image: str | None = None,
         limit: Annotated[int, Field(ge=1)] | None = None,
+        streaming: bool = False,
+        window: Annotated[int, Field(ge=2)] = WINDOW,
+        rows: Annotated[int, Field(ge=2)] | None = None,
     ) -> None:
         if (path is None) == (dataset is None):
             raise DataError("hf_dataset: give either `path` (local files) or `dataset` (an id on the hub)")
@@ -54,6 +64,9 @@ class HfDataset:
         self.path, self.dataset, self.name, self.revision, self.split = path, dataset, name, revision, split
         self.column, self.columns, self.image, self.limit = column, columns or {}, image, limit
         self.where = path or dataset or ""
+        self.streaming, self.window, self.rows = streaming, window, rows
+        if streaming and (limit is not None or "[" in split):
+            raise DataError("hf_dataset: streaming reads whole shards; leave out `limit` and slices of `split`")
 
     @staticmethod
     def requires(options: Mapping[str, Any]) -> list[Requirement]:
@@ -62,6 +75,49 @@ class HfDataset:
             return [Requirement("data", options["path"], "files that the `datasets` library reads")]
         how = f"a data set of the hub: on a machine with network run `hf download --repo-type dataset {options['dataset']}`"
         return [Requirement("data", str(options["dataset"]), how, revision=options.get("revision"))]
+
+    @staticmethod
+    def identity(options: Mapping[str, Any]) -> dict[str, Any]:
+        """Of a stream the list of its files: it may be too large to be read for a plan."""
+        if not options["streaming"] or not options["path"]:
+            return {}
+        path = Path(options["path"])
+        base = path if path.is_dir() else path.parent
+        files = files_of(path, options["split"]).files
+        return {"path": [[Path(file).relative_to(base).as_posix(), edges(Path(file))] for file in files]}
+
+    def shards(self) -> Shards | None:
+        """For a stream in windows; None where it was not asked to be one."""
+        if not self.streaming:
+            return None
+        columns = Columns(self.column, self.columns, self.image)
+        local = None if self.path is None else files_of(Path(self.path), self.split)
+        names, tables = self._on_hub() if local is None else (list(local.files), partial(of_file, local))
+        marks = [f"{self.name}|{self.revision}|{name}" if local is None else edges(Path(name)) for name in names]
+        rows = self.rows if self.rows is not None or local is None else count_rows(local, self.column)
+        how = [self.column, self.columns, self.image]
+        return Shards(
+            names,
+            [read_as(mark, how) for mark in marks],
+            lambda number: columns.samples(names[number], partial(tables, number)),
+            self.window,
+            rows,
+            tuple(self.columns),
+            self.image is not None,
+        )
+
+    def _on_hub(self) -> tuple[list[str], Callable[[int], Any]]:
+        """Shards of a data set, as the library cuts it."""
+        import datasets
+
+        try:
+            table = datasets.load_dataset(
+                self.dataset, self.name, split=self.split, revision=self.revision, streaming=True
+            )
+        except Exception as error:  # the library has no base class for what it raises
+            raise self._fault(f"cannot be read: {type(error).__name__}: {error}") from None
+        count = table.num_shards
+        return [f"{self.dataset}:{number}" for number in range(count)], partial(table.shard, count)
 
     def load(self) -> Corpus:
         """Read the table; pictures stay encoded until they are asked for."""
@@ -89,19 +145,12 @@ class HfDataset:
             raise self._fault(f"cannot be read: {type(error).__name__}: {error}") from None
 
     def _local(self, datasets: Any, path: Path) -> Any:
-        if not path.exists():
-            raise self._fault("no such file or folder")
-        if path.is_dir() and ((path / "state.json").is_file() or (path / "dataset_dict.json").is_file()):
+        if is_saved(path):
+            files_of(path, self.split.partition("[")[0])
             found = datasets.load_from_disk(str(path))
             return found[self.split] if isinstance(found, datasets.DatasetDict) else found
-        form = "parquet" if path.is_dir() else _FORMS.get(path.suffix)
-        if form is None:
-            raise self._fault(f"'{path.suffix}' is no form that is read here: {', '.join(sorted(_FORMS))}, or a folder")
-        files = sorted(map(str, path.rglob("*.parquet"))) if path.is_dir() else [str(path)]
-        if not files:
-            raise self._fault("no .parquet file in this folder")
-        more = {"delimiter": "\t"} if path.suffix == ".tsv" else {}
-        return datasets.load_dataset(form, data_files={"train": files}, split=self.split, **more)
+        local = files_of(path)
+        return datasets.load_dataset(local.form, data_files={"train": list(local.files)}, split=self.split, **local.more)
 
     def _sentences(self, table: Any) -> tuple[list[str], list[int]]:
         """The sentences and the row each belongs to."""

@@ -117,7 +117,7 @@ def test_pictures_count_toward_the_name(tmp_path: Path) -> None:
         ({"path": "x", "dataset": "y"}, "give either"),
         ({"path": "nowhere.jsonl"}, "nowhere.jsonl: no such file or folder"),
         ({"path": "notes.doc"}, "'.doc' is no form that is read here"),
-        ({"path": "empty"}, "no .parquet file in this folder"),
+        ({"path": "empty"}, "no file in this folder that is read here: .arrow, .csv,"),
         ({"path": "rows.jsonl", "column": "txet"}, "there is no column 'txet'. Did you mean 'text'?"),
         ({"path": "rows.jsonl", "image": "photo"}, "there is no column 'photo'. Known:"),
         ({"path": "rows.jsonl", "column": "number"}, "row 0, column 'number': expected a sentence, got '1'"),
