@@ -19,7 +19,7 @@ from dalr_bench.record import progress
 from dalr_bench.record.checkpoints import AT_ONCE
 from dalr_bench.record.environment import environment
 from dalr_bench.record.events import tell_event
-from dalr_bench.record.execution import executed
+from dalr_bench.record.execution import executed, tell_processes
 from dalr_bench.record.files import write_folder, write_json
 from dalr_bench.record.lease import Lease
 from dalr_bench.record.record import Record
@@ -34,8 +34,10 @@ from dalr_bench.telling import Teller
 from dalr_bench.train import weights
 from dalr_bench.train.checkpoint import PARTS, Checkpoints
 from dalr_bench.train.course import Trained
+from dalr_bench.train.distributed import equal
 from dalr_bench.train.engine import Engine, Watch
 from dalr_bench.train.seed import seed_all
+from dalr_bench.train.words import Word
 from dalr_bench.types import Evaluation, Score
 from dalr_bench.workshop import Built, Workshop, dims_to_json, train_options
 
@@ -54,11 +56,12 @@ class Job:
     def run(self) -> Record:
         """The whole run; returns its record. Training goes on from the last checkpoint, scoring resumes by task."""
         began, config = time.perf_counter(), self.config()
+        tell_processes(self.folder, self.workshop.group.size)
         self.workshop.stages.clear()
         self.teller.hook("run_started", config=config)
         self.teller.event("stage", stage="prepare")
         summary = progress.read_trained(self.folder, weights.digest_if_there(self.folder))
-        built = self._train(config) if summary is None else open_built(self.folder, self.workshop)
+        built = self._train(config) if summary is None else self._opened()
         summary = summary or progress.read_trained(self.folder, weights.digest(self.folder)) or {}
         self.seconds |= summary.pop("seconds", {})
         self.teller.event("stage", stage="score")
@@ -70,6 +73,15 @@ class Job:
         self.seconds["total"] = sum(self.seconds.values())
         extra = {**summary, "subject": subject, "missing": list(outcome.missing)}
         return self.record(config, scores=outcome.scores, extra=extra)
+
+    def _opened(self) -> Built:
+        """A run whose training is over."""
+        group = self.workshop.group
+        group.say(Word.OPEN)
+        built = open_built(self.folder, self.workshop)
+        group.say(Word.EQUAL)
+        equal(group, (built.student, built.objective))
+        return built
 
     def is_mine(self) -> bool:
         """Whether the folder is still this process's to write to."""
@@ -87,6 +99,7 @@ class Job:
         """A record of this run, here and now."""
         rest["extra"] = {**extra, **carried(config, self.folder)}
         where = environment(str(self.workshop.device), self.workshop.plugins.catalogue)
+        where["processes"] = self.workshop.group.size
         named = {key: config[key] for key in ("suite", "variant", "axes", "seed")}
         return Record(run_id=self.folder.name, seconds=self.seconds, environment=where, **named, **rest)
 
@@ -96,8 +109,8 @@ class Job:
         started = time.perf_counter()
         stages = self.workshop.stages
         with stages.part("prepare"):
-            built = self.workshop.build(config, self._opener(config), self.teller.preparing)
-            engine = self._engine(config, built)
+            self.workshop.group.say(Word.BUILD)
+            built, engine = self.prepared(config)
         self._check_space(engine)
         prepared = time.perf_counter() - started
         self.teller.event("stage", stage="train")
@@ -119,12 +132,18 @@ class Job:
         tell_event(self.folder, "trained", steps=trained.steps)
         return built
 
+    def prepared(self, config: Mapping[str, Any]) -> tuple[Built, Engine]:
+        """What a run trains with; nothing is written to its folder."""
+        built = self.workshop.build(config, self._opener(config), self.teller.preparing)
+        return built, self._engine(config, built)
+
     def _engine(self, config: Mapping[str, Any], built: Built) -> Engine:
         options = train_options(config)
         _check_streams(built)
         schedule = self.workshop.schedule(built, options, config["seed"])
         streams = self.workshop.streams(built) if schedule.steps else {}
-        return Engine(built.student, built.objective, streams, schedule, options, config["seed"], self.workshop.device)
+        where = (self.workshop.device, self.workshop.group)
+        return Engine(built.student, built.objective, streams, schedule, options, config["seed"], *where)
 
     def _steps(self, config: Mapping[str, Any], built: Built, engine: Engine) -> Trained:
         """The loop, from the last checkpoint on."""

@@ -9,8 +9,10 @@ from typing import Any, cast
 import torch
 
 from dalr_bench.cache import cache_root
+from dalr_bench.encoding_together import EncodingTogether
 from dalr_bench.errors import SuiteError
-from dalr_bench.evaluate.encoder import EncodeOptions, OnePass, Pace, Precision
+from dalr_bench.evaluate.batches import Precision, one_by_one
+from dalr_bench.evaluate.encoder import EncodeOptions, OnePass, Pace
 from dalr_bench.restore import FrozenRun, Opener, RunSpace
 from dalr_bench.types import Corpus
 from dalr_bench.workshop import Built, Workshop
@@ -29,7 +31,9 @@ class LookedAt:
         """The student as it is now."""
         # Never by device: bf16 moves scores, so it is a choice the suite makes and the protocol states.
         precision = cast(Precision, self.config["train"]["score_precision"])
-        options = EncodeOptions(precision, None, cache_root(), pace, self._spaces(), self._pictures)
+        group = self.workshop.group
+        encoded = one_by_one if group.line is None else EncodingTogether(group)
+        options = EncodeOptions(precision, None, cache_root(), pace, self._spaces(), self._pictures, encoded)
         return OnePass(self.built.student, str(self.workshop.device), options)
 
     def _spaces(self) -> dict[str, RunSpace]:

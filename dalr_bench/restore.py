@@ -140,6 +140,13 @@ def open_run(folder: Path, workshop: Workshop) -> FrozenRun:
 
 def open_built(folder: Path, workshop: Workshop) -> Built:
     """A trained run's student and losses with their weights, without its teachers. Raises DataError where they are not there."""
+    built = unloaded(folder, workshop)
+    weights.load(folder, built.student, built.objective)
+    return built
+
+
+def unloaded(folder: Path, workshop: Workshop) -> Built:
+    """`open_built` before it reads the weights."""
     try:
         config = json.loads((folder / "config.json").read_text())
         dims = dims_from_json(json.loads((folder / DIMS).read_text()))
@@ -148,7 +155,6 @@ def open_built(folder: Path, workshop: Workshop) -> Built:
     corpora = workshop.corpora(config)
     student = workshop.student(config, corpora)
     objective = workshop.objective(_trained_losses(config), dims)
-    weights.load(folder, student, objective)
     return Built(corpora, student, objective, {}, dims)
 
 

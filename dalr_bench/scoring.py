@@ -9,7 +9,8 @@ from typing import Any
 from dalr_bench.cache import cache_root
 from dalr_bench.data.paths import evaluation_data
 from dalr_bench.errors import DataError, SuiteError, nearest
-from dalr_bench.evaluate.encoder import EncodeOptions, OnePass, Precision, Progress
+from dalr_bench.evaluate.batches import Precision
+from dalr_bench.evaluate.encoder import EncodeOptions, OnePass, Progress
 from dalr_bench.evaluate.score import Outcome, evaluate
 from dalr_bench.plugin.registry import Catalogue
 from dalr_bench.train.device import choose

@@ -45,6 +45,11 @@ class Stop:
         finally:
             self._waits = before
 
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody looks at `asked` often."""
+        return self._waits
+
     def leave(self) -> None:
         """Raises KeyboardInterrupt if the process was asked to."""
         if self.asked:
@@ -74,6 +79,19 @@ def patient() -> Iterator[Stop]:
             for number, handler in before.items():
                 signal.signal(number, handler)
     stop.leave()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """What several processes do together is done to its end: whoever is asked to leave inside leaves after it."""
+    found = signal.getsignal(signal.SIGTERM)
+    if not isinstance(found, Stop):
+        yield
+        return
+    with found.waits(True):
+        yield
+    if not found.waiting:
+        found.leave()
 
 
 def ask() -> None:

@@ -21,6 +21,7 @@ class Hand:
     """Runs folders one after another. What runs share (corpora, stores) is opened once; torch is imported for the first.
 
     `device` is auto, cpu or cuda. `plugins` are loaded, and the trackers of DALR_BENCH_TRACKERS attached, where none are given.
+    Of several processes under torchrun the first one has the folders; the others `follow` it.
     """
 
     device: str
@@ -31,20 +32,40 @@ class Hand:
     def run(self, folder: str) -> Ending:
         """One run folder in, one record out; its ending is also told as the event `end`."""
         from dalr_bench.pipeline import perform
+        from dalr_bench.together import together
 
-        record = perform(Path(folder), self.workshop(), self.report)
+        with together(self.workshop().group, folder):
+            record = perform(Path(folder), self.workshop(), self.report)
         ending = ending_of(record)
         self.report({"event": "end", "run_id": record.run_id, **ending._asdict(), "peak": _peak(record)})
         return ending
+
+    def follow(self) -> int | None:
+        """Where this is not the first of several processes, do what that one says, to the end; the exit code. Else None."""
+        from dalr_bench.following import Follower
+        from dalr_bench.together import following
+
+        line = self.workshop().group.line
+        if line is None or line.rank == 0:
+            return None
+        return following(Follower(self.workshop(), line).follow)
+
+    def leave(self) -> None:
+        """No further folder comes."""
+        from dalr_bench.together import dismiss
+
+        dismiss(self.workshop().group)
 
     def workshop(self) -> Workshop:
         """The tools, made at the first call."""
         if self._shop is None:
             from dalr_bench.train.device import choose
+            from dalr_bench.train.distributed import join, own_device
             from dalr_bench.workshop import Workshop
 
             plugins = self.plugins or self._load()
-            self._shop = Workshop(plugins, choose(self.device), os.environ.get("DALR_BENCH_DATA"))
+            device = own_device(choose(self.device))
+            self._shop = Workshop(plugins, device, os.environ.get("DALR_BENCH_DATA"), join(device))
         return self._shop
 
     def _load(self) -> Plugins:

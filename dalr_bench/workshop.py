@@ -25,6 +25,7 @@ from dalr_bench.protocols import OpenRun, ShardedSource
 from dalr_bench.streamed import Shards
 from dalr_bench.streaming import Streaming
 from dalr_bench.teaching import Config, Teaching, part
+from dalr_bench.train.distributed import Group
 from dalr_bench.train.engine import InWindows, Stream
 from dalr_bench.train.objective import Objective, Term
 from dalr_bench.train.seed import seed_torch
@@ -41,6 +42,7 @@ class Workshop:
     plugins: Plugins
     device: torch.device
     data: str | None = None
+    group: Group = field(default_factory=Group)
     _corpora: dict[str, Corpus] = field(default_factory=dict)
     _shards: dict[str, Shards] = field(default_factory=dict)
     _pixels: dict[tuple[str, int], torch.Tensor] = field(default_factory=dict)

@@ -23,6 +23,8 @@ from dalr_bench.train.seed import seed_torch
 from dalr_bench.types import Part
 
 ROWS, WIDTH, EDGE = 40, 16, 8
+# For evaluation: of many lengths, so that batches differ.
+SENTENCES = [" ".join(WORDS[(start + i) % len(WORDS)] for i in range(1 + start % 9)) for start in range(150)]
 # Label → options; `joint` comes first because others look into its space.
 LOSSES: dict[str, dict[str, Any]] = {
     "joint": {"name": "image_grounding", "image": "clip", "dim": 6, "margin": 0.15},

@@ -60,11 +60,12 @@ FLOORS = [
         "telling",
         "folders",
         "checkup",
+        "encoding_together",
     },
     {"dispatch", "restore", "benching", "growth", "racing"},
     {"looked_at"},
     {"job"},
-    {"pipeline", "conformance"},
+    {"pipeline", "conformance", "following", "together"},
     {"working"},
     {"cli"},
 ]

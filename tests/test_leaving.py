@@ -51,13 +51,27 @@ def run(results: Path, *more: str, only: str = "alone") -> int:
 def started(results: Path, *more: str) -> subprocess.Popen[str]:
     """The suite in a process of its own, as soon as its run has trained a few steps."""
     program = [sys.executable, "-m", "dalr_bench", *command(results, *more)]
-    process = subprocess.Popen(program, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    told = os.environ | {"DALR_BENCH_CACHE": str(results / "cache")}
+    process = subprocess.Popen(program, env=told, stderr=subprocess.PIPE, text=True, start_new_session=True)
     until = time.monotonic() + 300
     while not any(path.stat().st_size > 500 for path in results.glob("leaving/*/steps.jsonl")):
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
         assert time.monotonic() < until
         time.sleep(0.05)
     return process
+
+
+def living(results: Path) -> list[str]:
+    """Processes that were given these results' cache, in whatever session they are."""
+    given = f"DALR_BENCH_CACHE={results / 'cache'}".encode()
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if given in (place / "environ").read_bytes().split(b"\0"):
+                found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
 
 
 def end(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -73,7 +87,10 @@ def _restored() -> Any:
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize(("executor", "number"), [("inline", signal.SIGINT), ("local", signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("executor", "number"),
+    [("inline", signal.SIGINT), ("local", signal.SIGTERM), ("torchrun:processes=2", signal.SIGTERM)],
+)
 def test_a_signal_makes_a_checkpoint(tmp_path: Path, executor: str, number: signal.Signals) -> None:
     process = started(tmp_path, "--executor", executor, *LONG)
     process.send_signal(number)
@@ -89,6 +106,7 @@ def test_a_signal_makes_a_checkpoint(tmp_path: Path, executor: str, number: sign
     assert not [path for path in folder.rglob("*") if ".part" in path.name]
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+    assert not living(tmp_path)
 
 
 def test_who_is_killed_is_seen_to_be_gone(tmp_path: Path) -> None:

@@ -32,13 +32,17 @@ def command(device: str, folder: str | None) -> int:
         events.write(json.dumps(dict(event)) + "\n")
 
     hand = Hand(device, report)
+    if (code := hand.follow()) is not None:  # this also imports what is slow, before the first folder comes
+        return code
     if folder is not None:
-        return EXIT_DONE if hand.run(folder).status == "done" else EXIT_SOME_FAILED
+        ending = hand.run(folder)
+        hand.leave()
+        return EXIT_DONE if ending.status == "done" else EXIT_SOME_FAILED
     folders = _handed_in()
-    hand.workshop()  # what is slow to import is there when the first folder comes
     while (given := folders.get()) is not None:
         hand.run(given)
         folders.task_done()
+    hand.leave()
     return EXIT_DONE
 
 

@@ -5,27 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dalr_bench.errors import SuiteError, TrainingError
+from dalr_bench.evaluate.batches import BatchEncoder, Encoded, Precision, one_by_one
 from dalr_bench.evaluate.token_cache import TokenIds, tokenize
-from dalr_bench.evaluate.untouched import eval_mode, forked_rng
-from dalr_bench.protocols import Backbone, OpenSpace, PackingBackbone
-from dalr_bench.types import Corpus, TokenBatch
-
-Precision = Literal["fp32", "bf16"]
-
-# Tokens of one batch. On a CPU small batches stay in the cache (measured: 1024-2048 best); a GPU wants to be filled.
-_BUDGET = {"cpu": 1024, "cuda": 65536}
+from dalr_bench.protocols import Backbone, OpenSpace
+from dalr_bench.types import Corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +52,7 @@ class EncodeOptions:
     silently.
 
     `budget`: tokens of one batch (None: by device). `cache`: the folder of token ids (None: nothing is kept).
+    `encoded`: who encodes the batches (several processes may share them).
     `spaces` and `pictures` are the joint spaces and the image teachers of the run the backbone belongs to.
     """
 
@@ -67,6 +62,7 @@ class EncodeOptions:
     progress: Progress | None = None
     spaces: Mapping[str, OpenSpace] = field(default_factory=dict)
     pictures: Callable[[str, Corpus], NDArray[np.float32]] | None = None
+    encoded: Encoded = one_by_one
 
 
 class OnePass:
@@ -137,10 +133,10 @@ class OnePass:
         cache = self._options.cache / "sentences" if self._options.cache is not None else None
         ids = tokenize(self.backbone.tokenizer, sentences, cache)
         middle = time.perf_counter()
-        with ExitStack() as stack:
-            for guard in (forked_rng(), eval_mode(self.backbone), torch.inference_mode(), self._autocast()):
-                stack.enter_context(guard)
-            rows_ND = self._encode_ids(ids)
+        options = self._options
+        encoder = BatchEncoder(self.backbone, self._device, options.precision, options.budget)
+        with encoder.looking():
+            rows_ND = self._encode_ids(encoder, ids)
         self.seconds["tokenize"] += middle - start
         self.seconds["encode"] += time.perf_counter() - middle
         self.tokens += len(ids.flat)
@@ -148,21 +144,13 @@ class OnePass:
         self._index.update((text, known + i) for i, text in enumerate(sentences))
         self._rows_ND = rows_ND if known == 0 else np.concatenate([self._rows_ND, rows_ND])
 
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self._options.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self._device.type, torch.bfloat16)
-
-    def _encode_ids(self, ids: TokenIds) -> NDArray[np.float32]:
+    def _encode_ids(self, encoder: BatchEncoder, ids: TokenIds) -> NDArray[np.float32]:
         lengths = ids.lengths
         out_ND = np.empty((len(lengths), self.backbone.dim), np.float32)
         start, tokens, done = time.perf_counter(), 0, 0
-        pack = self.backbone if isinstance(self.backbone, PackingBackbone) and self.backbone.packs else None
-        for rows in self._batches(lengths, mixed=pack is not None):
-            out_ND[rows] = (
-                self._embed(ids, rows) if pack is None or not lengths[rows[0]] else self._pack(pack, ids, rows)
-            )
-            tokens, done = tokens + int(lengths[rows].sum()), done + len(rows)
+        for batch, rows_ND in self._options.encoded(encoder, ids, list(encoder.batches(lengths))):
+            out_ND[batch] = rows_ND
+            tokens, done = tokens + int(lengths[batch].sum()), done + len(batch)
             if self._options.progress is not None:
                 self._options.progress(Pace(done, len(lengths), tokens, len(ids.flat), time.perf_counter() - start))
         if not np.isfinite(out_ND).all():
@@ -170,33 +158,3 @@ class OnePass:
                 "the encoder gives rows that are not finite: its weights are broken or its precision too low"
             )
         return out_ND
-
-    def _batches(self, lengths: NDArray[np.int64], mixed: bool) -> Iterator[NDArray[np.int64]]:
-        """Rows from short to long; sentences without tokens, and unless `mixed` those of each length, by themselves."""
-        budget = self._options.budget or _BUDGET.get(self._device.type, _BUDGET["cuda"])
-        order = np.argsort(lengths, kind="stable")
-        kinds = np.minimum(lengths[order], 1) if mixed else lengths[order]
-        for group in np.split(order, np.flatnonzero(np.diff(kinds)) + 1):
-            ends = np.cumsum(np.maximum(lengths[group], 1))
-            first = 0
-            while first < len(group):
-                taken = int(ends[first - 1]) if first else 0
-                last = max(first + 1, int(np.searchsorted(ends, taken + budget, "right")))
-                yield group[first:last]
-                first = last
-
-    def _pack(self, backbone: PackingBackbone, ids: TokenIds, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        packed = torch.from_numpy(ids.packed(rows)).to(self._device)
-        found: NDArray[np.float32] = backbone.embed_packed(packed, ids.lengths[rows].tolist()).float().cpu().numpy()
-        return found
-
-    def _embed(self, ids: TokenIds, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Sentences of one length as a rectangle."""
-        ids_NL = ids.rectangle(rows, int(ids.lengths[rows[0]]))
-        empty = ids_NL.shape[1] == 0  # a tokenizer without special tokens, and a sentence without a known word
-        if empty:
-            ids_NL = np.full((len(ids_NL), 1), self.backbone.tokenizer.pad_id, np.int64)
-        ids_on = torch.from_numpy(ids_NL).to(self._device)
-        mask = torch.zeros_like(ids_on) if empty else torch.ones_like(ids_on)
-        found: NDArray[np.float32] = self.backbone.embed(TokenBatch(ids_on, mask)).float().cpu().numpy()
-        return found

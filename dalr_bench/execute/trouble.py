@@ -16,6 +16,11 @@ from dalr_bench.types import Task, Trouble
 LIMITS: dict[Trouble, int] = {"bug": 0, "memory": 8, "preempted": 100, "lost": 2}
 # torch raises a plain RuntimeError where the CPU's allocator gives up.
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate memory")
+# What torch raises where a process of the same run is gone: an error of its own, or one of gloo's that says only where it was met.
+_LOST = ("DistBackendError", "DistNetworkError", "DistStoreError")
+_NO_PEER = ("gloo/transport", "connection closed by peer", "connection reset by peer")
+# What a process that is no run's first leaves with, having no record to say it in.
+EXIT_OUT_OF_MEMORY = 12
 _COUNTERS = (
     Path("/proc/vmstat"),
     Path("/sys/fs/cgroup/memory.events"),
@@ -24,10 +29,12 @@ _COUNTERS = (
 
 
 def trouble_of(error: BaseException) -> Trouble:
-    """Whether an exception means that memory ran out, on the GPU or the host; anything else is a bug."""
+    """Whether an exception means that memory ran out, on the GPU or the host, or that a process of the run is gone; else a bug."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "memory"
     told = str(error).lower()
+    if type(error).__name__ in _LOST or (isinstance(error, RuntimeError) and any(text in told for text in _NO_PEER)):
+        return "lost"
     return "memory" if isinstance(error, RuntimeError | OSError) and any(text in told for text in _NO_MEMORY) else "bug"
 
 
@@ -36,7 +43,7 @@ def trouble_of_death(code: int, kills_before: int) -> Trouble:
 
     The kernel's out-of-memory killer sends SIGKILL as anybody may; its own count tells the two apart.
     """
-    if code == -signal.SIGKILL and memory_kills() > kills_before:
+    if code == EXIT_OUT_OF_MEMORY or (code == -signal.SIGKILL and memory_kills() > kills_before):
         return "memory"
     if code in (-signal.SIGTERM, EXIT_INTERRUPTED):
         return "preempted"

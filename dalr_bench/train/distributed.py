@@ -16,18 +16,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
+from torch import distributed as dist
 
 from dalr_bench.data.shards import Numbers
+from dalr_bench.train.words import PATIENCE, Line, Word
 from dalr_bench.types import Encoding
 
-# One process may score while the others wait for its next step.
-_PATIENCE = timedelta(days=2)
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,12 @@ class Group:
 
     rank: int = 0
     size: int = 1
+    line: Line | None = None
+
+    def say(self, word: Word, number: int = 0, **more: Any) -> None:
+        """The first process tells the others what comes next; alone it has nobody to tell."""
+        if self.line is not None and self.rank == 0:
+            self.line.say(word, number, **more)
 
     def each(self, rows: int) -> int:
         """Rows of every share."""
@@ -72,7 +79,8 @@ class Group:
         their mean keeps processes equal where a device adds in no fixed order.
         """
         if self.size > 1:
-            _summed([p.grad for p in student.parameters() if p.grad is not None], 1.0)
+            # Gradients of weights that are cut among the processes were summed on the way.
+            _summed([p.grad for p in student.parameters() if p.grad is not None and not is_part(p)], 1.0)
             _summed([p.grad for p in objective.parameters() if p.grad is not None], 1.0 / self.size)
 
 
@@ -90,11 +98,13 @@ def _summed(gradients: Iterable[Tensor], times: float) -> None:
 
 def join(device: torch.device) -> Group:
     """This process's group as torchrun's environment names it (NCCL on CUDA, else gloo); alone without torchrun."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
         return Group()
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
-    return Group(dist.get_rank(), dist.get_world_size())
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    rank = dist.get_rank()
+    return Group(rank, size, Line(rank, size, dist.new_group(backend="gloo", timeout=PATIENCE)))
 
 
 def own_device(device: torch.device) -> torch.device:
@@ -106,8 +116,15 @@ def own_device(device: torch.device) -> torch.device:
     return own
 
 
-def equal(group: Group, tensors: Iterable[Tensor]) -> None:
-    """Give every process the first one's numbers."""
+def equal(group: Group, modules: Iterable[nn.Module]) -> None:
+    """Give every process the first one's numbers. The first process says so (`Word.EQUAL`), the others come here."""
     if group.size > 1:
-        for tensor in tensors:
-            dist.broadcast(tensor.detach(), 0)
+        for module in modules:
+            for tensor in (*module.parameters(), *module.buffers()):
+                if not is_part(tensor):
+                    dist.broadcast(tensor.detach(), 0)
+
+
+def is_part(tensor: Any) -> TypeGuard[DTensor]:
+    """Whether the other processes hold the rest of it (a DTensor), asked without importing what that would take."""
+    return hasattr(tensor, "full_tensor")

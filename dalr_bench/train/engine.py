@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dalr_bench.config import TrainOptions
 from dalr_bench.data.schedule import Schedule
@@ -21,12 +21,14 @@ from dalr_bench.errors import TrainingError
 from dalr_bench.train import gradcache
 from dalr_bench.train.course import Course, Keeper, Saver, Trained
 from dalr_bench.train.device import autocast, keep_pages, resolve_precision
-from dalr_bench.train.distributed import Group
+from dalr_bench.train.distributed import Group, equal
+from dalr_bench.train.handing_on import share_state
 from dalr_bench.train.looks import Looks, looks
 from dalr_bench.train.objective import Objective, check_encoding, tensors
-from dalr_bench.train.optim import optimizer, set_rate
+from dalr_bench.train.optim import clip, optimizer, set_rate
 from dalr_bench.train.recompute import recomputing
 from dalr_bench.train.seed import derive, seed_torch
+from dalr_bench.train.words import Word
 from dalr_bench.types import Batch, Encoding, LossInputs
 
 
@@ -89,14 +91,18 @@ class Engine:
             return result
         keep_pages(self.device)
         adam = optimizer(self.student, self.objective, self.options)
+        share_state(adam, self.group)
         log = StepLog(watch, steps)
         keeper = Keeper(self.student, self.objective)
         course = Course(self.student, self.objective, adam, keeper, result)
+        self.group.say(Word.TRAIN)
         start = saver.load(course) if saver is not None else 0
+        self.align()
         course.clock()
         if start and self._dev_due(start, watch) and not course.checked(start):
             self._check(start, watch, course, saver)
         for step in range(start, steps):
+            self.group.say(Word.STEP, step)
             self.stream(step)  # where a window begins, it is made ready before the step
             values, rate = self.update(step, adam)
             log.add(step, values, rate, self.looks.pulls)
@@ -113,11 +119,17 @@ class Engine:
             keeper.restore()
         else:
             result.best_step = steps
+        self.align()
         course.clock()
         result.peak_bytes = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else 0
         result.peak_bytes = max(result.peak_bytes, self.looks.account.highest)
         result.costs = self.looks.account.costs()
         return result
+
+    def align(self) -> None:
+        """Give all processes the first one's weights."""
+        self.group.say(Word.EQUAL)
+        equal(self.group, (self.student, self.objective))
 
     def update(self, step: int, adam: torch.optim.Optimizer) -> tuple[dict[str, Tensor], float]:
         """One step: gradients, clipping, the optimizer. Returns what is logged of it, on the device, and its rate."""
@@ -126,7 +138,7 @@ class Engine:
             loss, terms = self.backward(step)
             self.looks.account.backward_ended()
             weights = [weight for group in adam.param_groups for weight in group["params"]]
-            norm = nn.utils.clip_grad_norm_(weights, self.options.clip or float("inf"), foreach=True)
+            norm = clip(weights, self.options.clip or float("inf"))
             adam.step()
             adam.zero_grad(set_to_none=True)
             self.looks.lap("optimizer")

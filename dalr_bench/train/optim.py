@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dalr_bench.config import TrainOptions
+from dalr_bench.train.distributed import is_part
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 
 def optimizer(student: nn.Module, objective: nn.Module, options: TrainOptions) -> torch.optim.AdamW:
@@ -25,6 +30,20 @@ def _groups(module: nn.Module, lr: float, options: TrainOptions) -> Iterable[dic
     ):
         if chosen:
             yield {"params": chosen, "lr": lr, "base_lr": lr, "weight_decay": decay}
+
+
+def clip(weights: Sequence[Tensor], limit: float) -> Tensor:
+    """Scale gradients to a joint norm of at most `limit`; returns the norm before. Where weights are cut it is that of all parts."""
+    gradients = [weight.grad for weight in weights if weight.grad is not None]
+    cut = [gradient for gradient in gradients if is_part(gradient)]
+    if not cut:
+        return nn.utils.clip_grad_norm_(weights, limit, foreach=True)
+    rest = [gradient for gradient in gradients if not is_part(gradient)]
+    of_parts: DTensor = nn.utils.get_total_norm(cut)  # type: ignore[assignment]
+    norm: Tensor
+    norm = torch.stack([of_parts.full_tensor(), nn.utils.get_total_norm(rest).to(of_parts.device)]).norm()
+    torch._foreach_mul_([gradient.to_local() for gradient in cut] + rest, (limit / (norm + 1e-6)).clamp(max=1.0))
+    return norm
 
 
 def set_rate(optimizer: torch.optim.Optimizer, step: int, steps: int, options: TrainOptions) -> float:

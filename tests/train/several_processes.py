@@ -1,30 +1,85 @@
-"""Run by torchrun: trains the cases of a JSON file in every process; the first one leaves weights and losses."""
+"""Run by torchrun: the first process trains the cases of a JSON file, the others follow; both leave weights, the first one losses."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from every_loss import engine, weights
+from every_loss import SENTENCES, engine, weights
 
-from dalr_bench.train.distributed import join
-from dalr_bench.train.engine import Watch
+from dalr_bench.encoding_together import EncodingTogether, encode_along
+from dalr_bench.evaluate.batches import BatchEncoder
+from dalr_bench.evaluate.encoder import EncodeOptions, OnePass
+from dalr_bench.keeping import Keeping
+from dalr_bench.stopping import Stop
+from dalr_bench.train.checkpoint import Checkpoints
+from dalr_bench.train.distributed import Group, join
+from dalr_bench.train.engine import Engine, Watch
+from dalr_bench.train.following import Following
+from dalr_bench.train.sharding import shard
+from dalr_bench.train.words import Word
+
+CPU = torch.device("cpu")
 
 
-def trained(case: Mapping[str, Any], folder: Path) -> None:
-    made = engine(**case["engine"])
-    made.group = join(torch.device("cpu"))
+def lead(made: Engine, case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     seen: list[dict[str, float]] = []
-    made.train(Watch(lambda step, steps, values: seen.append(dict(values))))
-    document = {"losses": seen, "weights": {name: value.tolist() for name, value in weights(made).items()}}
-    (folder / f"{case['name']}-{made.group.rank}.json").write_text(json.dumps(document))
+    sign = case.get("best")  # 1: the last weights are kept, -1: the first that were looked at
+    dev = (lambda step: float(sign * step)) if sign else None
+    saver = keeping(folder / "run", bool(case.get("resumes"))) if sign else None
+    made.train(Watch(lambda step, steps, values: seen.append(dict(values)), dev), saver)
+    options = EncodeOptions(budget=40, encoded=EncodingTogether(made.group))
+    rows_ND = OnePass(made.student, "cpu", options).encode(SENTENCES)
+    np.save(folder / f"{case['name']}-rows.npy", rows_ND)
+    return {"losses": seen}
+
+
+def keeping(folder: Path, resumes: bool) -> Checkpoints:
+    if resumes:
+        shutil.rmtree(folder / "checkpoints" / f"{4:09d}")
+    found = Checkpoints(folder, Keeping(steps=2), Stop(), lambda event: None)
+    assert found.find() == (2 if resumes else 0)
+    return found
+
+
+def follow(made: Engine) -> dict[str, Any]:
+    training = Following(made)
+    assert made.group.line is not None
+    while (heard := made.group.line.hear()).word is not Word.REST:
+        if heard.word is Word.ENCODE:
+            encode_along(made.group.line, BatchEncoder(made.student, CPU), heard.number, heard.more["sizes"])
+        else:
+            assert training.obey(heard)
+    return {"losses": []}
+
+
+def trained(case: Mapping[str, Any], folder: Path, group: Group) -> None:
+    made = engine(**case["engine"])
+    made.group = group
+    if case.get("shard"):
+        shard(made.student, group, CPU)
+    found = lead(made, case, folder) if group.rank == 0 else follow(made)
+    if case.get("shard"):
+        # The first process asks for whole weights, the other one gives its parts.
+        if group.rank == 0:
+            found["weights"] = {name: value.tolist() for name, value in weights(made).items()}
+            group.say(Word.REST)
+        else:
+            return
+    else:
+        found["weights"] = {name: value.tolist() for name, value in weights(made).items()}
+        group.say(Word.REST)
+    (folder / f"{case['name']}-{group.rank}.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":
     out = Path(sys.argv[1])
+    everybody = join(CPU)
     for each in json.loads((out / "cases.json").read_text()):
-        trained(each, out)
+        trained(each, out, everybody)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from every_loss import LOSSES, ONLY_TEXT, engine, weights
+from every_loss import LOSSES, ONLY_TEXT, SENTENCES, engine, weights
 
+from dalr_bench.evaluate.encoder import EncodeOptions, OnePass
 from dalr_bench.train.distributed import Group
 from dalr_bench.train.engine import Watch
 
@@ -26,14 +27,26 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "triplets": ({"labels": ONLY_TEXT, "triplets": True}, {"labels": ONLY_TEXT, "triplets": True}),
     "dropout": ({**EVERY, "dropout": 0.3}, {**EVERY, "dropout": 0.3, "micro_batch": 5}),
     "in pieces": ({**EVERY, "dropout": 0.3, "micro_batch": 1}, {**EVERY, "dropout": 0.3, "micro_batch": 1}),
+    "sharded": (EVERY, EVERY),
+    # Without dropout: layers that are gathered draw torch's masks, not those of the packed forward.
+    "sharded, an odd batch in pieces": ({**EVERY, "batch": 9, "micro_batch": 1}, {**EVERY, "batch": 9}),
+    "sharded, the first weights kept": ({**EVERY, "dev_every": 2}, {**EVERY, "dev_every": 2}),
+    "sharded, resumed": ({**EVERY, "dev_every": 2}, EVERY),
     "decay": ({**EVERY, "weight_decay": 0.1, "clip": 0.5}, {**EVERY, "weight_decay": 0.1, "clip": 0.5}),
+}
+# Beside the engine: which weights are kept by a dev score (as several_processes.py has it), and whether a checkpoint is read.
+HOW: dict[str, dict[str, Any]] = {
+    "sharded": {"shard": True},
+    "sharded, an odd batch in pieces": {"shard": True},
+    "sharded, the first weights kept": {"shard": True, "best": -1},
+    "sharded, resumed": {"shard": True, "best": 1, "resumes": True},
 }
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two")
-    cases = [{"name": name, "engine": two} for name, (two, _) in CASES.items()]
+    cases = [{"name": name, "engine": two, **HOW.get(name, {})} for name, (two, _) in CASES.items()]
     (folder / "cases.json").write_text(json.dumps(cases))
     line = [
         "-m",
@@ -52,16 +65,35 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", CASES)
 def test_two_processes_are_one_with_the_whole_batch(done: Path, name: str) -> None:
+    how = HOW.get(name, {})
     made = engine(**CASES[name][1])
     seen: list[dict[str, float]] = []
-    made.train(Watch(lambda step, steps, values: seen.append(dict(values))))
-    found = [json.loads((done / f"{name}-{rank}.json").read_text()) for rank in (0, 1)]
-    assert found[0] == found[1]
-    assert len(found[0]["losses"]) == 4
-    for two, one in zip(found[0]["losses"], seen, strict=True):  # the gradient's norm is among them
+    first = (lambda step: -float(step)) if how.get("best") == -1 else None
+    made.train(Watch(lambda step, steps, values: seen.append(dict(values)), first))
+    ranks = (0,) if how.get("shard") else (0, 1)  # weights that are cut are whole at the first process
+    found = [json.loads((done / f"{name}-{rank}.json").read_text()) for rank in ranks]
+    assert all(each["weights"] == found[0]["weights"] for each in found)
+    assert len(found[0]["losses"]) == (2 if how.get("resumes") else 4)
+    for two, one in zip(found[0]["losses"], seen[-len(found[0]["losses"]) :], strict=True):  # with the gradient's norm
         assert two == pytest.approx(one, rel=1e-7, abs=1e-9)
     for key, value in weights(made).items():
         assert torch.allclose(torch.tensor(found[0]["weights"][key], dtype=value.dtype), value, rtol=0, atol=1e-7), key
+
+
+@pytest.mark.parametrize("name", ["every loss", "sharded"])
+def test_evaluation_is_shared_and_equal_to_the_bit(done: Path, name: str) -> None:
+    made = engine(**CASES[name][1])
+    made.train(Watch(lambda step, steps, values: None))
+    made.student.load_state_dict(
+        {
+            key.removeprefix("student."): torch.tensor(value, dtype=torch.float64)
+            for key, value in json.loads((done / f"{name}-0.json").read_text())["weights"].items()
+            if key.startswith("student.")
+        }
+    )
+    alone = OnePass(made.student, "cpu", EncodeOptions(budget=40)).encode(SENTENCES)
+    assert len(alone) == 150
+    assert alone.tobytes() == np.load(done / f"{name}-rows.npy").tobytes()
 
 
 @pytest.mark.parametrize("rows", [2, 5, 8, 9])

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import IO, Any
@@ -19,11 +21,15 @@ _SECONDS_TO_LEAVE = 60
 
 @dataclass
 class Worker:
-    """`python -m dalr_bench work`, and the thread that reads its events. None on `events` says the process is gone."""
+    """`python -m dalr_bench work`, and the thread that reads its events. None on `events` says the process is gone.
+
+    `launch`: the command that starts `-m dalr_bench work`, where several processes are one worker.
+    """
 
     device: str
     environment: dict[str, str]
     events: SimpleQueue[Any]
+    launch: Sequence[str] = (sys.executable,)
     task: Task | None = None
     _process: subprocess.Popen[str] = field(init=False)
     _log: IO[bytes] = field(init=False)
@@ -32,9 +38,13 @@ class Worker:
     def __post_init__(self) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the worker lives; `stop` closes it
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log}
-        command = [sys.executable, "-m", "dalr_bench", "work", "--device", self.device]
+        command = [*self.launch, "-m", "dalr_bench", "work", "--device", self.device]
         self._kills = memory_kills()
-        self._process = subprocess.Popen(command, env=self.environment, text=True, bufsize=1, **pipes)
+        # A terminal's Ctrl-C would reach what is launched too, which hands it on: a worker is asked once, by its input's end.
+        apart = len(self.launch) > 1
+        self._process = subprocess.Popen(
+            command, env=self.environment, text=True, bufsize=1, start_new_session=apart, **pipes
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -76,9 +86,17 @@ class Worker:
         try:
             self._process.wait(timeout=_SECONDS_TO_LEAVE)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._kill()
         self._reader.join()
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._log.close()
+
+    def _kill(self) -> None:
+        """A process that launched others is asked first: it ends them, and would leave them behind if it were killed."""
+        if len(self.launch) > 1:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=2 * _SECONDS_TO_LEAVE)
+        self._process.kill()
+        self._process.wait()

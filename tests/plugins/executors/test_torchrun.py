@@ -1,0 +1,100 @@
+"""A run on two processes: the record of one, whatever becomes of a process on the way; nobody is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dalr_bench.errors import SuiteError
+from dalr_bench_plugins.executors.torchrun import Torchrun
+from tests.plugins.executors.equal import TINY, run
+from tests.plugins.executors.strangers import install
+
+# The second process kills itself in the third step of the last run, once.
+DEADLY = '''
+"""A loss that is nothing, and the end of a process."""
+import os
+from pathlib import Path
+from dalr_bench import LossOutput, hookimpl
+
+class Deadly:
+    """Source: this test."""
+    def __call__(self, inputs):
+        mark = Path(os.environ["MARK"])
+        if inputs.step == 2 and os.environ.get("RANK") == "1" and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), 9)
+        return LossOutput(0 * inputs.encoding.projected_NVD.sum())
+
+@hookimpl
+def register_losses(register):
+    register("deadly", Deadly)
+'''
+SUITE = f"""
+extends: {TINY}
+suite: several
+seeds: [0]
+base: {{backbone: {{hidden_dropout: 0.0}}}}
+ablate:
+  ranked: {{losses.end: {{name: deadly}}}}
+"""
+ONE = ("--only", "ranked", "--checkpoint-every", "1steps")
+
+
+def records(results: Path) -> dict[str, dict[str, Any]]:
+    return {path.parent.name: json.loads(path.read_text()) for path in results.glob("several/*/record.json")}
+
+
+def steps(folder: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (folder / "steps.jsonl").read_text().splitlines()]
+
+
+def living(mark: Path) -> list[int]:
+    """Processes that were given this variable, by the system's own list."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if str(mark).encode() in place.read_bytes() and place.parent.name != str(os.getpid()):
+                found.append(int(place.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_two_processes_leave_the_record_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path / "site", "deadly_plugin", DEADLY, monkeypatch)
+    (tmp_path / "s.yaml").write_text(SUITE)
+    mark = tmp_path / "mark"
+    told = {"suite": tmp_path / "s.yaml", "MARK": str(mark)}
+    one = run(tmp_path / "one", "inline", *ONE, **told)
+    two = run(tmp_path / "two", "torchrun:processes=2", *ONE, **told)
+    assert (one.returncode, two.returncode) == (0, 0), one.stderr + two.stderr
+    alone, both = records(tmp_path / "one"), records(tmp_path / "two")
+    assert alone.keys() == both.keys()  # the same identities
+    assert len(both) == 3  # two teachers that are runs, and the run that asks them
+    for name, record in both.items():
+        folder = tmp_path / "two" / "several" / name
+        assert record["status"] == "done"
+        assert (record["environment"]["processes"], alone[name]["environment"]["processes"]) == (2, 1)
+        assert json.loads((folder / "execution.json").read_text())["processes"] == 2
+        assert steps(folder) == pytest.approx(steps(tmp_path / "one" / "several" / name), rel=1e-5)
+        found, wanted = ([score["value"] for score in each["scores"]] for each in (record, alone[name]))
+        assert len(found) > 3
+        assert found == pytest.approx(wanted, abs=1e-4)
+        assert (folder / "events.jsonl").read_text().count('"trained"') == 1
+    # The process that died took the other with it; the run was given out again and went on from its checkpoint.
+    assert mark.exists()
+    last = next(name for name in both if name.startswith("ranked"))
+    assert [each["trouble"] for each in both[last]["retries"]] == ["lost"]
+    assert '"resumed"' in (tmp_path / "two" / "several" / last / "events.jsonl").read_text()
+    assert not living(mark)
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dalr_bench_plugins.executors.torchrun.gpus", lambda: [("0", 1), ("1", 1)])
+    with pytest.raises(SuiteError, match="there are 2 GPUs"):
+        Torchrun(3)
