@@ -13,8 +13,9 @@ from dalr_bench.folders import lay_out
 from dalr_bench.keeping import Keeping
 from dalr_bench.plugin.registry import Catalogue
 from dalr_bench.record.lease import holder
+from dalr_bench.record.retention import tidy
 from dalr_bench.record.retries import halve_micro_batch, note_retry
-from dalr_bench.sharing import take_over
+from dalr_bench.sharing import at_work, take_over
 from dalr_bench.suite.estimate import Cost, estimates
 from dalr_bench.suite.known import Past, workers
 from dalr_bench.suite.makespan import makespan
@@ -41,7 +42,10 @@ class Work:
             lambda task: halve_micro_batch(task.folder, trained[task.run_id]),
             lambda task, trouble, error: note_retry(task.folder, trouble, error),
         )
-        held = lambda task: holder(task.folder) is not None  # noqa: E731
+
+        def held(task: Task) -> bool:
+            return holder(task.folder) is not None or at_work(Path(task.folder)) is not None
+
         return TaskQueue([self._task(run) for run in self.todo], fail_fast, again=retries, held=held)
 
     def _task(self, run: Run) -> Task:
@@ -68,6 +72,9 @@ def dispatch(plan: Plan, whole: Plan, folder: Path, catalogue: Catalogue) -> Wor
         run: {"identity": plan.identities[run], "shape": past.shapes[run], "estimate": cost.to_json()}
         for run, cost in costs.items()
     }
-    taken = take_over(plan, folder, told)
-    todo = lay_out(plan, whole, folder, Keeping.from_environment().retain, told)
+    retain = Keeping.from_environment().retain
+    taken = take_over(plan, folder, told, retain)
+    todo = lay_out(plan, whole, folder, retain, told)
+    for run in taken:
+        tidy(folder / run.id, retain)
     return Work(plan, folder, todo, taken, past.shapes, costs, past.start)

@@ -14,12 +14,13 @@ from dalr_bench.keeping import Keeping
 from dalr_bench.protocols import Report
 from dalr_bench.record.events import tell_event
 from dalr_bench.record.files import write_text
-from dalr_bench.record.lease import wait_for
 from dalr_bench.record.record import Record
 from dalr_bench.record.retention import tidy
 from dalr_bench.record.store import begin, finish, read_config, read_record
+from dalr_bench.sharing import take_over_one
 from dalr_bench.telling import Teller
 from dalr_bench.train.checkpoint import LeaseLostError
+from dalr_bench.turn import wait_for_turn
 from dalr_bench.workshop import Workshop
 
 _FULL = re.compile(r"(?i)\b(errno 28|os error 28|errno 122|os error 122|no space left)\b")  # ENOSPC, EDQUOT
@@ -28,11 +29,12 @@ _FULL = re.compile(r"(?i)\b(errno 28|os error 28|errno 122|os error 122|no space
 def perform(folder: Path, workshop: Workshop, report: Report, keeping: Keeping | None = None) -> Record:
     """Run one folder to its record. A failure is recorded, never raised; an interrupt is raised and leaves no record.
 
-    Where another process works on the folder this one waits; what is done by then is not done again.
+    Where another process works on the folder, or on an equal run of another suite, this one waits; what is done by then is
+    not done again.
     """
     teller = Teller(folder.name, report, workshop.plugins)
     try:
-        lease, waited = wait_for(folder, lambda who: teller.event("waiting", holder=who))
+        lease, waited = wait_for_turn(folder, lambda who: teller.event("waiting", holder=who))
     except OSError as error:
         return _unwritten(folder, error)
     done = False
@@ -48,6 +50,8 @@ def perform(folder: Path, workshop: Workshop, report: Report, keeping: Keeping |
 
 def _run(job: Job) -> Record:
     try:
+        if (record := take_over_one(job.folder, job.keeping.retain)) is not None:
+            return record
         begin(job.folder, read_config(job.folder))
         record = job.run()
         if not job.is_mine():

@@ -62,7 +62,7 @@ FLOORS = [
         "checkup",
         "encoding_together",
     },
-    {"dispatch", "restore", "benching", "growth", "racing"},
+    {"dispatch", "turn", "restore", "benching", "growth", "racing"},
     {"looked_at"},
     {"job"},
     {"pipeline", "conformance", "following", "together"},
