@@ -20,7 +20,7 @@ class Closed(BaseModel):
 EXECUTION = frozenset({"micro_batch", "gradient_checkpointing", "account_every", "gradients_every", "log_every"})
 
 # Keys that came later: left at a default that means what was done before them, they are not counted either.
-LATER = {"teacher_rows": "fp32"}
+LATER = {"teacher_rows": "fp32", "compile": "none"}
 
 
 class TrainOptions(Closed):
@@ -81,6 +81,10 @@ class TrainOptions(Closed):
     teacher_rows: Literal["fp32", "fp16"] = "fp32"
     """Stored teachers' rows in single or half precision; losses compute with float32 either way."""
 
+    compile: Literal["none", "default", "graphs"] = "none"
+    """The student's forward and backward pass by `torch.compile`, for a few shapes: `default`, or `graphs` as CUDA graphs. It
+    changes rounding and dropout's draws."""
+
     @model_validator(mode="before")
     @classmethod
     def _pair_from_list(cls, data: Any) -> Any:
@@ -99,7 +103,17 @@ class TrainOptions(Closed):
             raise ValueError("`mix: ratio` needs `ratio` (the share of steps on the second stream)")
         if self.gradients_every and self.micro_batch is not None:
             raise ValueError("`gradients_every` needs the graph of the whole batch: leave out `micro_batch`")
+        if self.compile == "graphs" and (what := self._not_in_graphs()):
+            raise ValueError(f"`compile: graphs` replays whole recorded steps: leave out `{what}`, or take `compile: default`")
         return self
+
+    def _not_in_graphs(self) -> str | None:
+        given = {
+            "micro_batch": self.micro_batch is not None,
+            "gradient_checkpointing": self.gradient_checkpointing,
+            "gradients_every": self.gradients_every > 0,
+        }
+        return next((name for name, wanted in given.items() if wanted), None)
 
 
 class LossOptions(Closed):

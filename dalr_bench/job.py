@@ -33,6 +33,7 @@ from dalr_bench.streaming import leaving
 from dalr_bench.telling import Teller
 from dalr_bench.train import weights
 from dalr_bench.train.checkpoint import PARTS, Checkpoints
+from dalr_bench.train.compiling import ready
 from dalr_bench.train.course import Trained
 from dalr_bench.train.distributed import equal
 from dalr_bench.train.engine import Engine, Watch
@@ -108,6 +109,7 @@ class Job:
         """Prepare and train; leaves the weights and `trained.json`."""
         started = time.perf_counter()
         stages = self.workshop.stages
+        ready(config["train"].get("compile", "none"), self.workshop.device)
         with stages.part("prepare"):
             self.workshop.group.say(Word.BUILD)
             built, engine = self.prepared(config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
         TokenBatch,
         Trouble,
     )
+
+
+Compiling = Literal["none", "default", "graphs"]
 
 
 class Source(Protocol):
@@ -83,6 +86,16 @@ class RecomputingBackbone(Protocol):
     """A backbone that can compute its layers again in the backward pass instead of keeping them, with the same random draws."""
 
     def recompute(self, on: bool) -> None: ...
+
+
+@runtime_checkable
+class CompilingBackbone(Protocol):
+    """A backbone that can train by code compiled for a few shapes (`train.compile`), from one call to the next with `none`.
+
+    Rows are those of its plain forward up to rounding; dropout stays a function of torch's generator. SuiteError where it cannot.
+    """
+
+    def compile_encode(self, mode: Compiling) -> None: ...
 
 
 class Teacher(Protocol):

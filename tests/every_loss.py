@@ -67,6 +67,7 @@ def engine(
     triplets: bool = False,
     head: str = "mlp",
     single: bool = False,
+    layers: int = 2,
     **options: Any,
 ) -> Engine:
     """Every call gives the same weights and the same data; in float64 unless `single`, so that equal means equal.
@@ -75,7 +76,7 @@ def engine(
     their differences (batch normalisation, sharp softmaxes) shows the order of additions and little else.
     """
     seed_torch(0, "student")
-    shape = {"layers": 2, "hidden": WIDTH, "heads": 2, "feed_forward": 32, "hidden_dropout": dropout, "head": head}
+    shape = {"layers": layers, "hidden": WIDTH, "heads": 2, "feed_forward": 32, "hidden_dropout": dropout, "head": head}
     student = catalogue().build("backbone", Part("hf", shape), vocabulary=WORDS, sentences=[], device="cpu")
     with torch.no_grad():
         student.encoder.embeddings.word_embeddings.weight.mul_(20)

@@ -156,6 +156,13 @@ def _shape(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--teacher", metavar="MODEL", help="What the teachers are (else the student's model).")
 @click.option(
+    "--compile",
+    type=click.Choice(["none", "default", "graphs"]),
+    default="none",
+    show_default=True,
+    help="A further side of ours, with this `train.compile`.",
+)
+@click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True, help="Where to compute."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
@@ -167,10 +174,13 @@ def train(data: str | None, as_json: bool, **wish: Any) -> None:
     from dalr_bench.racing.race import race
     from dalr_bench.racing.result import document, lines, versions
     from dalr_bench.racing.setting import Wish
+    from dalr_bench.train.compiling import ready
     from dalr_bench.train.device import choose
 
     wish["their_precision"] = wish["their_precision"] or wish["precision"]
-    wish["device"] = choose(wish["device"]).type
+    device = choose(wish["device"])
+    wish["device"] = device.type
+    ready(wish["compile"], device)
     told = (lambda line: click.echo(line, err=True)) if not as_json else None
     found = document(race(Wish(**wish), None if data is None else Path(data), load().catalogue, told), versions())
     if as_json:

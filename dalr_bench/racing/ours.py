@@ -20,6 +20,7 @@ from dalr_bench.plugin.registry import Catalogue
 from dalr_bench.racing.gate import Gate
 from dalr_bench.racing.setting import Setting, Wish
 from dalr_bench.train.account import Account
+from dalr_bench.train.compiling import compiling
 from dalr_bench.train.conflict import Conflict
 from dalr_bench.train.engine import Engine, Stream, Watch
 from dalr_bench.train.looks import Looks
@@ -31,20 +32,30 @@ _STREAM = "text"
 
 
 def run(setting: Setting, gate: Gate) -> None:
-    """Train, a step each time the gate lets us."""
+    """Train, a step each time the gate lets us. What is compiled is compiled before the first one."""
     catalogue = load(frozenset({"backbone", "loss"})).catalogue
     made = engine(setting, gate.device, catalogue)
-    told = _Told(0, gate=gate)
-    made.looks = Looks(told, Conflict(0))
-    made.train(Watch(lambda step, steps, values: None))
-    gate.next(told.loss)
+    with compiling(made.student, setting.wish.compile, gate.device):
+        warm(made)
+        told = _Told(0, gate=gate)
+        made.looks = Looks(told, Conflict(0))
+        made.train(Watch(lambda step, steps, values: None))
+        gate.next(told.loss)
+
+
+def warm(made: Engine) -> None:
+    """Gradients of every step to come, thrown away: each shape is compiled. Nothing, where nothing is."""
+    if made.options.compile != "none":
+        for step in range(made.schedule.steps):
+            made.backward(step)
+            made.student.zero_grad()
+            made.objective.zero_grad()
 
 
 def options(wish: Wish, steps: int) -> TrainOptions:
     """How every side trains: linear rate, clipping at 1, no decay."""
-    return TrainOptions.model_validate(
-        {"steps": steps, "batch": wish.batch, "precision": wish.precision, "last_batch": "drop", "account_every": 0}
-    )
+    found = {"steps": steps, "batch": wish.batch, "precision": wish.precision, "compile": wish.compile}
+    return TrainOptions.model_validate({**found, "last_batch": "drop", "account_every": 0})
 
 
 def schedule(wish: Wish, sentences: int, steps: int) -> Schedule:

@@ -17,7 +17,7 @@ from typing import Any
 from dalr_bench.errors import DataError, SuiteError, TrainingError
 from dalr_bench.plugin.registry import Catalogue
 from dalr_bench.racing.ours import schedule
-from dalr_bench.racing.setting import BARE, OURS, Setting, Track, Wish
+from dalr_bench.racing.setting import BARE, COMPILED, OURS, Setting, Track, Wish
 from dalr_bench.racing.work import RATE
 
 Row = dict[str, Any]
@@ -41,8 +41,8 @@ def race(wish: Wish, data: Path | None, catalogue: Catalogue, told: Callable[[st
         raise SuiteError(f"{len(sentences)} sentences do not make one batch of {wish.batch}")
     with TemporaryDirectory(prefix="dalr-bench-race-") as folder, ExitStack() as stack:
         setting = _setting(wish, sentences, steps, Path(folder), catalogue)
-        bare = [BARE] if wish.teachers else []
-        sides = {name: stack.enter_context(_side(name, folder)) for name in (OURS, *bare, *setting.rivals)}
+        more = [BARE] * bool(wish.teachers) + [COMPILED] * (wish.compile != "none")
+        sides = {name: stack.enter_context(_side(name, folder)) for name in (OURS, *more, *setting.rivals)}
         rate = stack.enter_context(_side(RATE, folder))
         for side in (*sides.values(), rate):
             side.listen()

@@ -9,8 +9,9 @@ from statistics import median
 from typing import Any
 
 from dalr_bench.racing.race import Raced, Row
-from dalr_bench.racing.setting import BARE, OURS
+from dalr_bench.racing.setting import BARE, COMPILED, OURS
 
+_OWN = (OURS, BARE, COMPILED)
 _PARTS = ("tokenise", "forward", "backward", "clip+optimizer", "other")
 
 
@@ -30,13 +31,20 @@ def document(raced: Raced, versions: dict[str, str]) -> dict[str, Any]:
         "ratios": {
             name: _spread([other / mine for other, mine in zip(_seconds(rows), ours, strict=True)])
             for name, rows in raced.steps.items()
-            if name not in (OURS, BARE)
+            if name not in _OWN
         }
-        | (
-            {f"{OURS} over {BARE}": _spread([a / b for a, b in zip(ours, _seconds(raced.steps[BARE]), strict=True)])}
-            if BARE in raced.steps
-            else {}
-        ),
+        | _among_ours(raced),
+    }
+
+
+def _among_ours(raced: Raced) -> dict[str, Any]:
+    """What teachers cost, and what compiling gains: our sides over one another, round by round."""
+    pairs = [(a, b) for a, b in ((OURS, BARE), (COMPILED, OURS)) if a in raced.steps and b in raced.steps]
+    return {
+        f"{a} over {b}": _spread(
+            [one / two for one, two in zip(_seconds(raced.steps[a]), _seconds(raced.steps[b]), strict=True)]
+        )
+        for a, b in pairs
     }
 
 

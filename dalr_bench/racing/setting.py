@@ -8,14 +8,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-OURS, BARE = "ours", "ours without teachers"
+from dalr_bench.protocols import Compiling
+
+OURS, BARE, COMPILED = "ours", "ours without teachers", "ours compiled"
 
 
 @dataclass(frozen=True)
 class Wish:
     """What the command line asks for. `shape` is layers, width, heads and inner width of a random encoder (None: the
     model's own weights), `model` None a small one from scratch; `teachers` how many, `teacher` of which model (None:
-    the student's). `precision` is ours, `their_precision` the rivals'.
+    the student's). `precision` is ours, `their_precision` the rivals'. `compile`: a further side of ours trains with that
+    `train.compile`.
     """
 
     model: str | None = None
@@ -32,6 +35,7 @@ class Wish:
     teacher: str | None = None
     temperature: float = 0.05
     seed: int = 0
+    compile: Compiling = "none"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 
 from dalr_bench.racing import ours
 from dalr_bench.racing.gate import Gate
-from dalr_bench.racing.setting import BARE, OURS, Setting, read
+from dalr_bench.racing.setting import BARE, COMPILED, OURS, Setting, read
 from dalr_bench.racing.work import RATE, matmul_rate, needed
 from dalr_bench.train.device import choose
 
@@ -24,15 +24,18 @@ def main(path: str, side: str) -> None:
     warnings.simplefilter("ignore")
     setting = read(Path(path))
     torch.set_num_threads(setting.wish.threads)
+    plain = replace(setting, wish=replace(setting.wish, compile="none"))
     gate = Gate(choose(setting.wish.device), reports=reports)
     print(json.dumps({"ready": side}), file=reports, flush=True)
     if side == RATE:
         _rate(setting, gate)
     elif side == OURS:
+        ours.run(plain, gate)
+    elif side == COMPILED:
         ours.run(setting, gate)
     elif side == BARE:
         info = dict(list(setting.losses.items())[:1])
-        ours.run(replace(setting, teachers=(), losses=info), gate)
+        ours.run(replace(plain, teachers=(), losses=info), gate)
     else:
         import_module(setting.rivals[side]).run(setting, gate)
 

@@ -12,6 +12,8 @@ from dalr_bench.types import Kind, Ref
 _HEX_DIGITS = 12
 # Of `train`: what a step or a score costs. Rates and decays cost nothing, and steps are counted apart.
 _TRAIN = ("batch", "precision", "score_precision", "micro_batch", "gradient_checkpointing")
+# Counted where they are not what was done before they existed.
+_LATER = {"compile": "none"}
 
 
 def shape_of(config: Mapping[str, Any], catalogue: Catalogue) -> str:
@@ -27,7 +29,8 @@ def shape_of(config: Mapping[str, Any], catalogue: Catalogue) -> str:
         "streams": _section("source", config.get("streams", {}), catalogue),
         "teachers": [] if idle else _section("teacher", config.get("teachers", {}), catalogue),
         "losses": [] if idle else _section("loss", config.get("losses", {}), catalogue),
-        "train": {"idle": idle} | {key: train[key] for key in _TRAIN if train.get(key)},
+        "train": {"idle": idle} | {key: train[key] for key in _TRAIN if train.get(key)}
+        | {key: train[key] for key, before in _LATER.items() if train.get(key, before) != before},
         "dev": train.get("dev") and _part("evaluator", train["dev"], catalogue),
         "evaluate": [_part("evaluator", entry, catalogue) for entry in config.get("evaluate", ())],
     }

@@ -38,9 +38,10 @@ class Mark:
 @dataclass
 class Account:
     """Costs by part of the steps of one run; every `every`-th step of a stream is timed (0: none, and nothing is
-    weighed). A step's stream is `stream`; parts are told by `lap`."""
+    weighed). A step's stream is `stream`; parts are told by `lap`. `weighs_host`: whether memory is counted on a CPU."""
 
     every: int
+    weighs_host: bool = True
     marks: list[Mark] = field(default_factory=list)
     _read: Any = None
     _cuda: CudaGauge | None = None
@@ -57,7 +58,7 @@ class Account:
         self._seen[stream] = count + 1
         if unlike or not self.every:
             yield
-        elif count == _WEIGHED:
+        elif count == _WEIGHED and (self.weighs_host or device.type == "cuda"):
             yield from self._weighed(device)
         elif count >= _FIRST_TIMED and (count - _FIRST_TIMED) % self.every == 0:
             yield from self._timed(stream, device)

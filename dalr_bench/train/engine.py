@@ -19,6 +19,7 @@ from dalr_bench.data.teachers import TeacherBank
 from dalr_bench.data.tokens import DeviceTokens, PagedTokens
 from dalr_bench.errors import TrainingError
 from dalr_bench.train import gradcache
+from dalr_bench.train.compiling import compiling, step_begins
 from dalr_bench.train.course import Course, Keeper, Saver, Trained
 from dalr_bench.train.device import autocast, keep_pages, resolve_precision
 from dalr_bench.train.distributed import Group, equal
@@ -81,7 +82,10 @@ class Engine:
 
     def train(self, watch: Watch, saver: Saver | None = None) -> Trained:
         """Run all steps and leave the kept weights in the student. Raises TrainingError for a loss that is not finite."""
-        with recomputing(self.student, self.options.gradient_checkpointing):
+        with (
+            recomputing(self.student, self.options.gradient_checkpointing),
+            compiling(self.student, self.options.compile, self.device),
+        ):
             return self._train(watch, saver)
 
     def _train(self, watch: Watch, saver: Saver | None) -> Trained:
@@ -134,6 +138,7 @@ class Engine:
     def update(self, step: int, adam: torch.optim.Optimizer) -> tuple[dict[str, Tensor], float]:
         """One step: gradients, clipping, the optimizer. Returns what is logged of it, on the device, and its rate."""
         with self.looks.step(step, self.schedule.at(step)[0], self.device):
+            step_begins(self.options.compile)
             rate = self.options.lr * set_rate(adam, step, self.schedule.steps, self.options)
             loss, terms = self.backward(step)
             self.looks.account.backward_ended()

@@ -40,5 +40,6 @@ class Looks:
 
 
 def looks(options: TrainOptions) -> Looks:
-    """As the `train` section asks for."""
-    return Looks(Account(options.account_every), Conflict(options.gradients_every))
+    """As the `train` section asks for. Nothing is compiled under the eyes of a gauge on a CPU, so a compiled step is not weighed there."""
+    account = Account(options.account_every, weighs_host=options.compile == "none")
+    return Looks(account, Conflict(options.gradients_every))

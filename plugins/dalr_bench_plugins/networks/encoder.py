@@ -19,6 +19,7 @@ from dalr_bench_plugins.packed.buckets import by_length
 from dalr_bench_plugins.packed.forward import pooled, trained
 from dalr_bench_plugins.packed.layers import hooked, knows
 from dalr_bench_plugins.packed.packing import Packing
+from dalr_bench_plugins.shaped.compiled import Compiled
 
 Head = Literal["mlp", "batchnorm", "none"]
 
@@ -61,6 +62,7 @@ class SentenceEncoder(nn.Module):
         self.dim = int(encoder.config.hidden_size)
         std = float(getattr(encoder.config, "initializer_range", 0.02))
         self.head = _head(reading.head, self.dim, std)
+        self._compiled: Compiled | None = None
         pooler = getattr(encoder, "pooler", None)
         if pooler is not None and reading.pooling != "cls":
             pooler.requires_grad_(False)  # no loss reaches it: neither decay it nor count it as trained
@@ -80,6 +82,8 @@ class SentenceEncoder(nn.Module):
         last: torch.Tensor | None
         if packing is None or not packing.lengths_N.min() or hooked(self.encoder):
             pooled, last = self._padded(tokens, views)
+        elif self._compiled is not None and self.training:
+            pooled, last = self._compiled(tokens, views, states)
         elif self.packs:
             pooled, last = trained(self.encoder, tokens.ids_NL, packing, self.reading.pooling, states)
         else:
@@ -132,6 +136,18 @@ class SentenceEncoder(nn.Module):
         if packs and on:
             # A hook for frozen embeddings, which `use_reentrant: False` does without; it would bar the packed forward.
             self.encoder.disable_input_require_grads()
+
+    def compile_encode(self, mode: Literal["none", "default", "graphs"]) -> None:
+        """Train by compiled code (`shaped.compiled`), or no more. SuiteError where the encoder's layers are not known."""
+        if mode == "none":
+            self._compiled = None
+            return
+        if not self.packs:
+            kind = type(self.encoder).__name__
+            raise SuiteError(f"train.compile: the layers of {kind} are not known here (or were changed): leave it at none")
+        if self._compiled is None or self._compiled.mode != mode:
+            text = self.tokenizer
+            self._compiled = Compiled(self.encoder, self.reading.pooling, (text.max_length, text.pad_id), mode)
 
     def protocol(self) -> Mapping[str, Any]:
         """What decides these vectors beside the trained weights."""
