@@ -48,7 +48,7 @@ def test_the_resolved_config_is_whole_and_plain_json(base: str, plan_of: PlanOf)
             "ratio": None, "lr": 3e-5, "head_lr": None, "weight_decay": 0.0, "betas": [0.9, 0.999], "eps": 1e-8,
             "schedule": "linear", "warmup": 0.0, "clip": 1.0, "precision": "auto", "score_precision": "fp32", "dev": None, "dev_every": 125,
             "keep": "best", "log_every": 10, "micro_batch": None, "gradient_checkpointing": False,
-            "account_every": 10, "gradients_every": 0, "teacher_rows": "fp32",
+            "account_every": 10, "gradients_every": 0, "teacher_rows": "fp32", "compile": "none",
         },
         "evaluate": [{"name": "quiz", "options": {"split": "test", "limit": 3}}],
         "needs": [],

@@ -161,6 +161,12 @@ def test_rows_in_half_precision_are_another_run_and_the_default_is_the_old_one(b
     assert identity(plan_of(asked["fp16"])) != identity(plan_of(base))
 
 
+def test_compiled_steps_are_another_run_and_the_default_is_the_old_one(base: str, plan_of: PlanOf) -> None:
+    asked = {mode: base.replace("steps: 5", f"steps: 5, compile: {mode}") for mode in ("none", "default", "graphs")}
+    assert identity(plan_of(asked["none"])) == identity(plan_of(base))
+    assert len({identity(plan_of(text)) for text in asked.values()}) == 3
+
+
 def test_the_precision_of_training_is_part_of_what_a_run_is(base: str, plan_of: PlanOf) -> None:
     asked = {name: base.replace("steps: 5", f"steps: 5, precision: {name}") for name in ("fp32", "bf16", "auto")}
     assert len({identity(plan_of(text)) for text in asked.values()}) == 3
