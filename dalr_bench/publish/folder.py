@@ -51,7 +51,7 @@ def revision_of(folder: Path) -> str:
         if path.is_file():
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
-            total.update(f"{path.relative_to(folder).as_posix()}:{content}\n".encode())
+            total.update(os.fsencode(path.relative_to(folder).as_posix()) + f":{content}\n".encode())  # any name a disk has
     return total.hexdigest()
 
 

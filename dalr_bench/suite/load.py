@@ -67,12 +67,13 @@ def _text(tree: Node, key: str) -> str:
 
 def _extended(path: str, chain: tuple[str, ...], asked_at: Mark) -> tuple[Node, list[Fault]]:
     """One file over the files it extends, and their faults."""
-    real = os.path.realpath(path)
     key = "extends" if chain else ""
+    content = _content(path, key, asked_at)  # says first what no path can be
+    real = os.path.realpath(path)
     if real in chain or len(chain) >= _MAX_EXTENDS:
         what = f"'{path}' extends itself, in the end; a suite can only extend another one"
         raise SuiteError(fault_at(what, key, asked_at))
-    tree, faults = read(_content(path, key, asked_at), path)
+    tree, faults = read(content, path)
     if not tree.is_map:
         raise SuiteError(fault_at("a suite is a map (`suite: NAME`, `base: ...`)", "", tree.at))
     parent = tree.entries.get("extends")

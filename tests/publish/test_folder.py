@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -131,6 +133,17 @@ def test_a_fault_on_the_way_leaves_nothing_and_the_old_folder(
         made(readings, "head", target, force=True)
     assert revision_of(target) == before
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_any_name_a_disk_can_have_is_part_of_the_revision(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8, beside names that are: the revision of those alone is the one it always was."""
+    (tmp_path / "é").mkdir()
+    (tmp_path / "é" / "a.json").write_bytes(b"{}")
+    line = f"é/a.json:{hashlib.sha256(b'{}').hexdigest()}\n"
+    assert revision_of(tmp_path) == hashlib.sha256(line.encode()).hexdigest()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe")).write_bytes(b"{}")
+    strange = b"\xff\xfe:" + hashlib.sha256(b"{}").hexdigest().encode() + b"\n"
+    assert revision_of(tmp_path) == hashlib.sha256(line.encode() + strange).hexdigest()
 
 
 @pytest.fixture
