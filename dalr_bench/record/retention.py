@@ -27,9 +27,13 @@ def tidy(run: Path, retain: str) -> None:
 
 
 def needed_runs(results: Path) -> set[str]:
-    """The runs that others need, as `suite.json` names them (`needed`)."""
+    """The runs that others need, as `suite.json` names them (`needed`); none where it does not say."""
+    return told_needs(results) or set()
+
+
+def told_needs(results: Path) -> set[str] | None:
+    """`needed_runs`; None where `suite.json` does not say."""
     try:
-        found = load_json(results / "suite.json")["needed"]
-        return {str(run) for run in found}
+        return set(map(str, load_json(results / "suite.json")["needed"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return set()
+        return None

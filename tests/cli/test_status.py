@@ -13,6 +13,7 @@ from result_samples import write
 from dalr_bench.cli.status import command
 from dalr_bench.errors import DataError
 from dalr_bench.process import boot_id
+from dalr_bench.record import store
 from dalr_bench.record.lease import take
 from dalr_bench.record.record import Record
 from dalr_bench.record.results import write_summary
@@ -108,6 +109,31 @@ def test_runs_that_others_need_are_told_too(tmp_path: Path) -> None:
     held.release()
     named = {run["id"]: run["variant"] for run in json.loads(output(tmp_path, "--json"))["runs"]}
     assert named == {"v-0": "v", "teacher-0": "teacher", "grandteacher-0": "grandteacher"}
+
+
+def test_configs_are_opened_until_all_that_is_needed_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two hundred runs that need two others the first config says all; without the summary's word every one is read."""
+    cells = [Place("v", seed, f"v-{seed}") for seed in range(200)]
+    summary = Summary("s", variants=("v",), cells=cells).to_json()
+    needs = [{"variant": name, "seed": 0, "run_id": f"{name}-0"} for name in ("one", "two")]
+    for cell in cells:
+        (tmp_path / cell.run_id).mkdir()
+        (tmp_path / cell.run_id / "config.json").write_text(json.dumps({"needs": needs}))
+    opened = []
+    read = store.read_config
+    monkeypatch.setattr(store, "read_config", lambda folder: (opened.append(folder), read(folder))[1])
+
+    def told(**more: object) -> tuple[dict[str, object], int]:
+        (tmp_path / "suite.json").write_text(json.dumps({**summary, **more}))
+        opened.clear()
+        return json.loads(output(tmp_path, "--json")), len(opened)
+
+    whole, every = told()
+    assert every == 202  # the two themselves as well
+    assert [run["id"] for run in whole["runs"][-2:]] == ["one-0", "two-0"]
+    assert told(needed=["one-0", "two-0"]) == (whole, 1)
+    assert told(needed=["one-0", "two-0", "of a suite before it was changed"]) == (whole, 202)
+    assert told(needed=3) == (whole, 202)
 
 
 @pytest.mark.parametrize("text", ["{", '{"needs": 3}', '{"needs": ["x"]}'])

@@ -68,7 +68,7 @@ def test_variants_merge_and_axes_are_replaced_whole(write: Write) -> None:
         ({"x.yaml": "extends: y.yaml\n", "y.yaml": "extends: x.yaml\n"}, "y.yaml:1:10 extends: 'x.yaml' extends itself, in the end; a suite can only extend another one"),
         ({"x.yaml": "suite: a\nextends: no/y.yaml\n"}, "x.yaml:2:10 extends: there is no file 'no/y.yaml'"),
         ({"x.yaml": "extends: .\n"}, "x.yaml:1:10 extends: '.' cannot be read: Is a directory"),
-        ({"x.yaml": 'extends: "a\\0b"\n'}, "x.yaml:1:10 extends: 'a b' cannot be read: embedded null byte"),
+        ({"x.yaml": 'extends: "a\\0b"\n'}, "x.yaml:1:10 extends: 'a\\x00b' cannot be read: embedded null byte"),
         ({"x.yaml": "[1]\n"}, "x.yaml:1:1: a suite is a map (`suite: NAME`, `base: ...`)"),
         ({}, "x.yaml: there is no such file"),
     ],
