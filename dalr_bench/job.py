@@ -116,7 +116,7 @@ class Job:
         self._check_space(engine)
         prepared = time.perf_counter() - started
         self.teller.event("stage", stage="train")
-        with stages.part("train"), leaving(engine.streams):
+        with stages.part("train"), leaving(engine.streams), self.workshop.teaching.lasting():
             trained = self._steps(config, built, engine)
         stages.peak("train", trained.peak_bytes)
         self._save(built)

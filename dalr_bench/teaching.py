@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,9 +142,13 @@ class Teaching:
             self._lasting[who] = self._teacher(entry, trained)
         return self._lasting[who]
 
-    def dismiss(self) -> None:
-        """No window comes any more."""
-        self._lasting.clear()
+    @contextmanager
+    def lasting(self) -> Iterator[None]:
+        """Teachers of windows stay open inside of the block and go at its end."""
+        try:
+            yield
+        finally:
+            self._lasting.clear()
 
     def _known_by(self, entry: Mapping[str, Any], teacher: Any, who: str) -> str:
         """A teacher's own fingerprint; without one its options and the distribution whose code answers."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,6 +168,40 @@ def test_killed_in_a_window_and_run_again(
     # A step is told after it was made and before its checkpoint.
     assert [json.loads(line)["step"] for line in events if '"resumed"' in line] == [at - 1 for at in deaths]
     assert equal(weights(tmp_path, variant), undisturbed[variant])
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_for_good_goes_on(
+    place: Path, tmp_path: Path, undisturbed: dict[str, dict[str, torch.Tensor]]
+) -> None:
+    """SIGKILL, three times, wherever it strikes: threads, spools and half-made windows included."""
+    line = [
+        sys.executable,
+        "-m",
+        "dalr_bench",
+        "run",
+        str(place / "suite.yaml"),
+        "--results",
+        str(tmp_path),
+        "--executor",
+    ]
+    line += ["inline", "--seed", "0", "--only", "windows of 16", "--checkpoint-every", "1steps"]
+    struck = 0
+    for wanted in (2, 7, 13):
+        with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and not _reached(tmp_path, wanted):
+                time.sleep(0.002)
+            struck += process.poll() is None
+            process.kill()
+    assert struck >= 2
+    assert run(place, tmp_path, "windows of 16") == 0
+    assert equal(weights(tmp_path, "windows of 16"), undisturbed["windows of 16"])
+    assert not [path for path in (tmp_path / "cache" / "windows").rglob("*") if path.name.endswith(".part")]
+
+
+def _reached(results: Path, step: int) -> bool:
+    found = [path.name for path in results.glob("streamed/*/checkpoints/*") if path.name.isdigit()]
+    return any(int(name) >= step for name in found)
 
 
 def test_an_interrupted_run_keeps_its_window(place: Path, tmp_path: Path) -> None:

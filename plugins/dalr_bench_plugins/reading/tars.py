@@ -13,6 +13,7 @@ from contextlib import closing
 from typing import IO, Any
 
 from dalr_bench import DataError, Fault
+from dalr_bench_plugins.reading.remote import offline
 
 _END = 1024  # two blocks of zeros end an archive
 _CHUNK = 1 << 16
@@ -27,6 +28,8 @@ def records(place: str, endings: Collection[str]) -> Iterator[dict[str, Any]]:
     from webdataset.gopen import gopen
     from webdataset.tariterators import group_by_keys, tar_file_iterator
 
+    if "://" in place and offline():
+        raise DataError(Fault("lies behind the network, which is not asked (HF_HUB_OFFLINE)", file=place))
     reached = ""
 
     def named(members: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -202,6 +202,10 @@ def test_shards_behind_an_address(served: str, tmp_path: Path, monkeypatch: pyte
     assert sum(asked.startswith("HEAD") for asked in Server.asked) == 2  # the second time it was remembered
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert Webdataset.identity({"root": None, "shards": f"{served}/{{000..001}}.tar"}) == counted
+    before = len(Server.asked)
+    with pytest.raises(DataError, match=r"/000\.tar: lies behind the network, which is not asked"):
+        rows(streamed(made))
+    assert len(Server.asked) == before
     with pytest.raises(DataError, match="the network is not asked"):
         source(None, f"{served}/{{000..002}}.tar")
 
