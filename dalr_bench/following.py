@@ -11,6 +11,7 @@ from dalr_bench.encoding_together import encode_along
 from dalr_bench.evaluate.batches import BatchEncoder
 from dalr_bench.job import Job
 from dalr_bench.restore import unloaded
+from dalr_bench.streaming import close
 from dalr_bench.telling import Teller
 from dalr_bench.train.distributed import equal
 from dalr_bench.train.following import Following
@@ -37,15 +38,18 @@ class Follower:
                 if not self._is_over():
                     raise
                 self._rest()
+        self._leave()
 
     def _obey(self, heard: Heard) -> None:
         if heard.word is Word.RUN:
+            self._leave()
             self.folder = Path(heard.more["folder"])
         elif heard.word is Word.BUILD:
             job = self._job()
             self.built, engine = job.prepared(job.config())
             self.training = Following(engine)
         elif heard.word is Word.OPEN:
+            self._leave()
             self.built = unloaded(self.folder, self.workshop)
         elif heard.word is Word.ENCODE:
             assert self.built is not None
@@ -62,8 +66,16 @@ class Follower:
     def _job(self) -> Job:
         return Job(self.folder, self.workshop, Teller(self.folder.name, _silent, self.workshop.plugins))
 
+    def _leave(self) -> None:
+        """Windows of streams that were trained on go."""
+        if self.training is not None:
+            close(self.training.engine.streams)
+            self.workshop.teaching.dismiss()
+        self.training = None
+
     def _rest(self) -> None:
-        self.built = self.training = None
+        self._leave()
+        self.built = None
         self.line.meets(MEETING)
 
     def _is_over(self) -> bool:

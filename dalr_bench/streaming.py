@@ -52,15 +52,16 @@ def leaving(streams: Mapping[str, Stream | InWindows]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _close(streams, keep=True)
+        close(streams, keep=True)
         raise
     except BaseException:
-        _close(streams)
+        close(streams)
         raise
-    _close(streams)
+    close(streams)
 
 
-def _close(streams: Mapping[str, Stream | InWindows], keep: bool = False) -> None:
+def close(streams: Mapping[str, Stream | InWindows], keep: bool = False) -> None:
+    """No step is made any more: nothing is prepared, and open windows go unless they are to be kept."""
     for stream in streams.values():
         if isinstance(stream, Streaming):
             stream.windows.close()

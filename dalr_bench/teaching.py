@@ -148,7 +148,11 @@ class Teaching:
         try:
             yield
         finally:
-            self._lasting.clear()
+            self.dismiss()
+
+    def dismiss(self) -> None:
+        """No window comes any more."""
+        self._lasting.clear()
 
     def _known_by(self, entry: Mapping[str, Any], teacher: Any, who: str) -> str:
         """A teacher's own fingerprint; without one its options and the distribution whose code answers."""

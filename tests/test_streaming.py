@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -197,6 +198,24 @@ def test_a_process_that_is_killed_for_good_goes_on(
     assert run(place, tmp_path, "windows of 16") == 0
     assert equal(weights(tmp_path, "windows of 16"), undisturbed["windows of 16"])
     assert not [path for path in (tmp_path / "cache" / "windows").rglob("*") if path.name.endswith(".part")]
+
+
+@pytest.mark.slow
+def test_several_processes_go_through_the_same_windows(place: Path, tmp_path: Path) -> None:
+    """Two processes with one window are two processes with an ordinary store, to the bit; with more they end, and leave nothing."""
+    found = {}
+    for variant in ("ordinary", "one window", "windows of 16"):
+        results = tmp_path / variant.replace(" ", "-")
+        line = [sys.executable, "-m", "dalr_bench", "run", str(place / "suite.yaml"), "--results", str(results)]
+        line += ["--executor", "torchrun:processes=2", "--seed", "0", "--only", variant, "--device", "cpu"]
+        environment = os.environ | {"DALR_BENCH_CACHE": str(results / "cache")}
+        done = subprocess.run(line, capture_output=True, text=True, env=environment, timeout=500, check=False)
+        assert done.returncode == 0, done.stderr
+        found[variant] = weights(results, variant)
+        left = [path for path in (results / "cache" / "windows").rglob("*") if path.is_file()]
+        assert not left, (variant, left)
+    assert equal(found["ordinary"], found["one window"])
+    assert not equal(found["ordinary"], found["windows of 16"])
 
 
 def _reached(results: Path, step: int) -> bool:
