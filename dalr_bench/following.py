@@ -15,6 +15,7 @@ from dalr_bench.streaming import close
 from dalr_bench.telling import Teller
 from dalr_bench.train.distributed import equal
 from dalr_bench.train.following import Following
+from dalr_bench.train.sharding import take_part
 from dalr_bench.train.words import MEETING, Heard, Line, Word
 from dalr_bench.workshop import Built, Workshop
 
@@ -55,13 +56,15 @@ class Follower:
             assert self.built is not None
             more = heard.more
             encoder = BatchEncoder(self.built.student, self.workshop.device, more["precision"])
-            encode_along(self.line, encoder, heard.number, more["sizes"])
+            encode_along(self.workshop.group, encoder, heard.number, more["sizes"])
         elif heard.word is Word.REST:
             self._rest()
         elif self.training is None or not self.training.obey(heard):
             assert self.built is not None
-            assert heard.word is Word.EQUAL
-            equal(self.workshop.group, (self.built.student, self.built.objective))
+            if heard.word is Word.EQUAL:
+                equal(self.workshop.group, (self.built.student, self.built.objective))
+            else:
+                take_part(self.built.student, heard.word)
 
     def _job(self) -> Job:
         return Job(self.folder, self.workshop, Teller(self.folder.name, _silent, self.workshop.plugins))
@@ -69,6 +72,7 @@ class Follower:
     def _leave(self) -> None:
         """Windows of streams that were trained on go."""
         if self.training is not None:
+            self.training.end()
             close(self.training.engine.streams)
             self.workshop.teaching.dismiss()
         self.training = None

@@ -57,7 +57,7 @@ class Job:
     def run(self) -> Record:
         """The whole run; returns its record. Training goes on from the last checkpoint, scoring resumes by task."""
         began, config = time.perf_counter(), self.config()
-        tell_processes(self.folder, self.workshop.group.size)
+        tell_processes(self.folder, self.workshop.group.size, self.workshop.group.shard)
         self.workshop.stages.clear()
         self.teller.hook("run_started", config=config)
         self.teller.event("stage", stage="prepare")
@@ -100,7 +100,7 @@ class Job:
         """A record of this run, here and now."""
         rest["extra"] = {**extra, **carried(config, self.folder)}
         where = environment(str(self.workshop.device), self.workshop.plugins.catalogue)
-        where["processes"] = self.workshop.group.size
+        where |= {"processes": self.workshop.group.size, "shard": self.workshop.group.shard}
         named = {key: config[key] for key in ("suite", "variant", "axes", "seed")}
         return Record(run_id=self.folder.name, seconds=self.seconds, environment=where, **named, **rest)
 
@@ -141,6 +141,8 @@ class Job:
 
     def _engine(self, config: Mapping[str, Any], built: Built) -> Engine:
         options = train_options(config)
+        if self.workshop.group.shard is not None and options.compile != "none":
+            raise SuiteError("train.compile: weights that are cut among processes are not compiled; leave out shard=fsdp")
         _check_streams(built)
         schedule = self.workshop.schedule(built, options, config["seed"])
         streams = self.workshop.streams(built) if schedule.steps else {}
@@ -200,8 +202,10 @@ class Job:
     def _save(self, built: Built) -> None:
         write_json(self.folder / DIMS, dims_to_json(built.dims))
         weights.save(self.folder, built.student, built.objective)
-        built.student.eval()
-        write_folder(self.folder / "model", lambda part: built.student.save(str(part)))
+        cut = self.workshop.group.shard is not None
+        student = self.workshop.copied(self.config(), built) if cut else built.student
+        student.eval()
+        write_folder(self.folder / "model", lambda part: student.save(str(part)))
 
     # -------------------------------------------------------------- scoring
     def _score(self, config: Mapping[str, Any], built: Built, digest: str) -> tuple[Outcome, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -37,8 +38,18 @@ class LookedAt:
         return OnePass(self.built.student, str(self.workshop.device), options)
 
     def _spaces(self) -> dict[str, RunSpace]:
-        run = FrozenRun(self.built.student, self.built.objective, self.workshop.device, "")
+        if not self.built.objective.spaces:
+            return {}
+        run = self._run()
         return {label: RunSpace(run, label, self._rows_for(label)) for label in self.built.objective.spaces}
+
+    def _run(self) -> FrozenRun:
+        """Student and losses for this process alone: a joint space asks for rows when it likes, and nobody else would take part."""
+        built, group = self.built, self.workshop.group
+        if group.shard is None:
+            return FrozenRun(built.student, built.objective, self.workshop.device, "")
+        host = torch.device("cpu")
+        return FrozenRun(self.workshop.copied(self.config, built), copy.deepcopy(built.objective).to(host), host, "")
 
     def _rows_for(self, label: str) -> Callable[[Corpus], torch.Tensor]:
         """The image rows a loss was trained on, for other pictures."""

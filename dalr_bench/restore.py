@@ -132,28 +132,28 @@ class RunSpace:
 
 def open_run(folder: Path, workshop: Workshop) -> FrozenRun:
     """A finished run, frozen. Raises DataError where it is not finished."""
-    built = open_built(folder, workshop)
+    built = open_built(folder, workshop, whole=True)
     for module in (built.student, built.objective):
         module.eval().requires_grad_(False)
     return FrozenRun(built.student, built.objective, workshop.device, weights.digest(folder))
 
 
-def open_built(folder: Path, workshop: Workshop) -> Built:
+def open_built(folder: Path, workshop: Workshop, whole: bool = False) -> Built:
     """A trained run's student and losses with their weights, without its teachers. Raises DataError where they are not there."""
-    built = unloaded(folder, workshop)
+    built = unloaded(folder, workshop, whole)
     weights.load(folder, built.student, built.objective)
     return built
 
 
-def unloaded(folder: Path, workshop: Workshop) -> Built:
-    """`open_built` before it reads the weights."""
+def unloaded(folder: Path, workshop: Workshop, whole: bool = False) -> Built:
+    """`open_built` before it reads the weights; `whole`: by this process alone, whoever shares its runs."""
     try:
         config = json.loads((folder / "config.json").read_text())
         dims = dims_from_json(json.loads((folder / DIMS).read_text()))
     except (OSError, ValueError) as error:
         raise DataError(f"{folder.name}: this run cannot be opened, it is not finished: {error}") from error
     corpora = workshop.corpora(config)
-    student = workshop.student(config, corpora)
+    student = workshop.student(config, corpora, whole)
     objective = workshop.objective(_trained_losses(config), dims)
     return Built(corpora, student, objective, {}, dims)
 

@@ -21,12 +21,13 @@ class Hand:
     """Runs folders one after another. What runs share (corpora, stores) is opened once; torch is imported for the first.
 
     `device` is auto, cpu or cuda. `plugins` are loaded, and the trackers of DALR_BENCH_TRACKERS attached, where none are given.
-    Of several processes under torchrun the first one has the folders; the others `follow` it.
+    Of several processes under torchrun the first one has the folders; the others `follow` it. `shard`: whether they cut weights.
     """
 
     device: str
     report: Report
     plugins: Plugins | None = None
+    shard: str | None = None
     _shop: Workshop | None = field(default=None, init=False)
 
     def run(self, folder: str) -> Ending:
@@ -65,7 +66,7 @@ class Hand:
 
             plugins = self.plugins or self._load()
             device = own_device(choose(self.device))
-            self._shop = Workshop(plugins, device, os.environ.get("DALR_BENCH_DATA"), join(device))
+            self._shop = Workshop(plugins, device, os.environ.get("DALR_BENCH_DATA"), join(device, self.shard))
         return self._shop
 
     def _load(self) -> Plugins:

@@ -145,14 +145,29 @@ class Workshop:
         tokenizer = copy.deepcopy(student.tokenizer)
         return Windows(shards, config["seed"], label, lambda corpus: _tokens(tokenizer, corpus))
 
-    def student(self, config: Config, corpora: Mapping[str, Corpus]) -> Any:
-        """The backbone of a config, seeded, on the device."""
+    def student(self, config: Config, corpora: Mapping[str, Corpus], whole: bool = False) -> Any:
+        """The backbone of a config, seeded, on the device. Where processes share its weights each has its part, unless `whole`."""
+        if self.group.shard is None or whole:
+            return self._backbone(config, corpora, self.device)
+        from dalr_bench.train.sharding import shard
+
+        student = self._backbone(config, corpora, torch.device("cpu"))
+        shard(student, self.group, self.device)
+        return student
+
+    def copied(self, config: Config, built: Built) -> Any:
+        """A copy of a run's student, whole and on the host."""
+        student = self._backbone(config, built.corpora, torch.device("cpu"))
+        student.load_state_dict(built.student.state_dict())
+        return student
+
+    def _backbone(self, config: Config, corpora: Mapping[str, Corpus], device: torch.device) -> Any:
         seed_torch(config["seed"], "student")
         vocabulary = list(dict.fromkeys(word for corpus in corpora.values() for word in corpus.vocabulary))
         shards = self.shards(config)
         sentences = _Chained([rows for label in corpora for rows in _texts(corpora[label], shards.get(label))])
-        given = {"vocabulary": vocabulary, "sentences": sentences, "device": self.device}
-        return self.plugins.catalogue.build("backbone", part(config["backbone"]), **given).to(self.device)
+        given = {"vocabulary": vocabulary, "sentences": sentences, "device": device}
+        return self.plugins.catalogue.build("backbone", part(config["backbone"]), **given).to(device)
 
     def objective(self, config: Config, dims: Dims) -> Objective:
         """The losses of a config, each with parts of its own."""

@@ -30,10 +30,12 @@ NOT_RUN = {
     ("README.md", "tests/test_docs.py::test_the_set_up_lines"): 2,
     ("docs/how-to/slurm.md", "needs a SLURM cluster"): 1,
     ("docs/how-to/ray.md", "needs a Ray cluster"): 1,
+    ("docs/how-to/several-gpus.md", "needs two machines"): 1,
     ("docs/tutorials/reproduce-dalr.md", "needs a GPU, the photos and the hub"): 2,
 }
 SLOW = {
     ("docs/evaluation.md", "minutes on a laptop"): 1,
+    ("docs/how-to/several-gpus.md", "another grid on two processes"): 1,
 }
 
 

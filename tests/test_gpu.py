@@ -205,3 +205,17 @@ def test_bench_train_runs_on_the_device(tmp_path: Path, capsys: pytest.CaptureFi
     found = json.loads(capsys.readouterr().out)
     assert found["unit"] == "seconds of the device"
     assert all(side["peak_bytes"] > 0 and side["mfu"] > 0 for side in found["sides"].values())
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+@pytest.mark.parametrize("shard", ["none", "fsdp"])
+def test_two_gpus_follow_one(tmp_path: Path, shard: str) -> None:
+    still = ["--set", "train.precision=fp32", "--set", "backbone.hidden_dropout=0.0", "--only", "ranked", "--seed", "0"]
+    one = run(tmp_path / "one", *still)
+    two = run(tmp_path / "two", *still, "--executor", f"torchrun:processes=2,shard={shard}")
+    assert {record["environment"]["processes"] for record in two.values()} == {2}
+    assert {record["environment"]["device"].split(":")[0] for record in two.values()} == {"cuda"}
+    assert one.keys() == two.keys()
+    curves = losses(tmp_path / "one"), losses(tmp_path / "two")
+    for name, curve in curves[1].items():
+        assert curve == pytest.approx(curves[0][name], rel=1e-3), name

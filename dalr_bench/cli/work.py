@@ -17,8 +17,9 @@ from dalr_bench.stopping import ask
 
 @click.command(hidden=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--shard", type=click.Choice(["fsdp"]), help="Under torchrun: every process holds a part of each weight.")
 @click.argument("folder", required=False)
-def command(device: str, folder: str | None) -> int:
+def command(device: str, shard: str | None, folder: str | None) -> int:
     """Run FOLDER; without it the folders named on standard input, one JSON line each. Events go to standard output.
 
     One run folder in, one record out. Exit code 1: FOLDER's run failed, and its record says why.
@@ -31,7 +32,7 @@ def command(device: str, folder: str | None) -> int:
     def report(event: Mapping[str, Any]) -> None:
         events.write(json.dumps(dict(event)) + "\n")
 
-    hand = Hand(device, report)
+    hand = Hand(device, report, shard=shard)
     if (code := hand.follow()) is not None:  # this also imports what is slow, before the first folder comes
         return code
     if folder is not None:

@@ -33,11 +33,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of one run, `rank` the own number. With one process everything here is the identity."""
+    """The processes of one run, `rank` the own number. With one process everything here is the identity.
+
+    `shard`: how weights are cut among them (`fsdp`); None where each has a copy.
+    """
 
     rank: int = 0
     size: int = 1
     line: Line | None = None
+    shard: str | None = None
 
     def say(self, word: Word, number: int = 0, **more: Any) -> None:
         """The first process tells the others what comes next; alone it has nobody to tell."""
@@ -96,7 +100,7 @@ def _summed(gradients: Iterable[Tensor], times: float) -> None:
             gradient.copy_(part.view_as(gradient))
 
 
-def join(device: torch.device) -> Group:
+def join(device: torch.device, shard: str | None = None) -> Group:
     """This process's group as torchrun's environment names it (NCCL on CUDA, else gloo); alone without torchrun."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
@@ -104,7 +108,7 @@ def join(device: torch.device) -> Group:
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     rank = dist.get_rank()
-    return Group(rank, size, Line(rank, size, dist.new_group(backend="gloo", timeout=PATIENCE)))
+    return Group(rank, size, Line(rank, size, dist.new_group(backend="gloo", timeout=PATIENCE)), shard)
 
 
 def own_device(device: torch.device) -> torch.device:

@@ -78,7 +78,9 @@ class Engine:
     looks: Looks = field(init=False)
 
     def __post_init__(self) -> None:
-        self.looks = looks(self.options)
+        # Of several processes none has the graph of the whole batch, which pulls are measured in.
+        options = self.options if self.group.size == 1 else self.options.model_copy(update={"gradients_every": 0})
+        self.looks = looks(options)
 
     def train(self, watch: Watch, saver: Saver | None = None) -> Trained:
         """Run all steps and leave the kept weights in the student. Raises TrainingError for a loss that is not finite."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import torch
 
 from dalr_bench.train import handing_on, sharding
+from dalr_bench.train.compiling import compiling
 from dalr_bench.train.device import keep_pages
 from dalr_bench.train.distributed import equal
 from dalr_bench.train.engine import Engine
 from dalr_bench.train.optim import optimizer
+from dalr_bench.train.recompute import recomputing
 from dalr_bench.train.words import Heard, Word
 
 
@@ -20,13 +23,18 @@ class Following:
 
     engine: Engine
     _adam: torch.optim.Optimizer = field(init=False)
+    _how: ExitStack = field(default_factory=ExitStack)
+
+    def end(self) -> None:
+        """Training is over, or the run is."""
+        self._how.close()
 
     def obey(self, heard: Heard) -> bool:
         """Do what was said of training; False where it is not about that."""
         engine = self.engine
         if heard.word is Word.TRAIN:
-            if engine.options.gradient_checkpointing:
-                engine.student.recompute(True)
+            self._how.enter_context(recomputing(engine.student, engine.options.gradient_checkpointing))
+            self._how.enter_context(compiling(engine.student, engine.options.compile, engine.device))
             keep_pages(engine.device)
             self._adam = optimizer(engine.student, engine.objective, engine.options)
         elif heard.word is Word.MOMENTS:

@@ -19,6 +19,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from dalr_bench.stopping import undisturbed
 from dalr_bench.train.distributed import Group
 from dalr_bench.train.words import Word
 from dalr_bench.types import Encoding
@@ -81,16 +82,22 @@ def take_part(student: nn.Module, word: Word) -> None:
 
 def _gather(student: nn.Module, state: dict[str, Any], group: Group) -> None:
     """Whole tensors in place of parts, on the host of the first process."""
-    group.say(Word.STATE)
-    for name, value in state.items():
-        if isinstance(value, DTensor):
-            whole = value.full_tensor()
-            state[name] = whole.cpu() if dist.get_rank() == 0 else value
+    with undisturbed():
+        group.say(Word.STATE)
+        for name, value in state.items():
+            if isinstance(value, DTensor):
+                whole = value.full_tensor()
+                state[name] = whole.cpu() if dist.get_rank() == 0 else value
 
 
 def _scatter(student: nn.Module, state: dict[str, Any] | None, group: Group) -> None:
     """Parts in place of the first process's whole tensors; the others copy theirs at once."""
-    group.say(Word.LOAD)
+    with undisturbed():
+        group.say(Word.LOAD)
+        _cut(student, state)
+
+
+def _cut(student: nn.Module, state: dict[str, Any] | None) -> None:
     cut: dict[int, DTensor] = {}
     for name, weight in student.named_parameters(remove_duplicate=False):
         if not isinstance(weight, DTensor):

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def follow(made: Engine) -> dict[str, Any]:
     assert made.group.line is not None
     while (heard := made.group.line.hear()).word is not Word.REST:
         if heard.word is Word.ENCODE:
-            encode_along(made.group.line, BatchEncoder(made.student, CPU), heard.number, heard.more["sizes"])
+            encode_along(made.group, BatchEncoder(made.student, CPU), heard.number, heard.more["sizes"])
         else:
             assert training.obey(heard)
     return {"losses": []}
@@ -61,9 +62,9 @@ def follow(made: Engine) -> dict[str, Any]:
 
 def trained(case: Mapping[str, Any], folder: Path, group: Group) -> None:
     made = engine(**case["engine"])
-    made.group = group
+    made.group = replace(group, shard="fsdp" if case.get("shard") else None)
     if case.get("shard"):
-        shard(made.student, group, CPU)
+        shard(made.student, made.group, CPU)
     found = lead(made, case, folder) if group.rank == 0 else follow(made)
     if case.get("shard"):
         # The first process asks for whole weights, the other one gives its parts.

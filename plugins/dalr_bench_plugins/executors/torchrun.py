@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -24,13 +24,19 @@ class Torchrun:
 
     They share every batch, and the sentences of every evaluation (docs/how-to/several-gpus.md). The first process has the run
     folder, the others follow it; they stay for the next run. One that dies takes the others with it, and the run is given
-    out again. For several machines start `torchrun ... -m dalr_bench work FOLDER` on each.
+    out again. `shard=fsdp`: each holds a part of every weight, gradient and moment (FSDP2), for encoders past one card; with
+    none each has a copy. For several machines start `torchrun ... -m dalr_bench work FOLDER` on each.
 
     Source: torch.distributed.run, https://docs.pytorch.org/docs/stable/elastic/run.html.
     """
 
     def __init__(
-        self, processes: Annotated[int, Field(ge=1)] | None = None, *, jobs: int | None = None, device: str = "auto"
+        self,
+        processes: Annotated[int, Field(ge=1)] | None = None,
+        shard: Literal["none", "fsdp"] = "none",
+        *,
+        jobs: int | None = None,
+        device: str = "auto",
     ) -> None:
         found = len(gpus()) if device != "cpu" else 0
         if found and processes is not None and processes > found:
@@ -38,10 +44,11 @@ class Torchrun:
                 f"--executor torchrun: processes={processes}, but there are {found} GPUs; one process has one"
             )
         self._processes, self._device = processes or found or 2, device
+        self._shard = None if shard == "none" else shard
 
     def execute(self, queue: Queue, report: Report) -> None:
         """Run every task of the queue to its end."""
-        crew = Crew(self._processes, self._device, report)
+        crew = Crew(self._processes, self._device, report, self._shard)
         try:
             while (task := queue.take()) is not None:
                 queue.end(task.run_id, *crew.run(task))
@@ -56,6 +63,7 @@ class Crew:
     processes: int
     device: str
     report: Report
+    shard: str | None = None
     events: SimpleQueue[tuple[Worker, dict[str, Any] | None]] = field(default_factory=SimpleQueue)
     worker: Worker | None = None
 
@@ -78,7 +86,7 @@ class Crew:
         threads = str(max(1, cores() // self.processes))
         told = os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
         launch = (sys.executable, "-m", "dalr_bench_plugins.workers.ranks", str(self.processes))
-        return Worker(self.device, told, self.events, launch)
+        return Worker(self.device, told, self.events, launch, () if self.shard is None else ("--shard", self.shard))
 
     def leave(self) -> None:
         """End the processes: ask first, then wait."""

@@ -23,13 +23,14 @@ _SECONDS_TO_LEAVE = 60
 class Worker:
     """`python -m dalr_bench work`, and the thread that reads its events. None on `events` says the process is gone.
 
-    `launch`: the command that starts `-m dalr_bench work`, where several processes are one worker.
+    `launch`: the command that starts `-m dalr_bench work`, where several processes are one worker; `more`: options of theirs.
     """
 
     device: str
     environment: dict[str, str]
     events: SimpleQueue[Any]
     launch: Sequence[str] = (sys.executable,)
+    more: Sequence[str] = ()
     task: Task | None = None
     _process: subprocess.Popen[str] = field(init=False)
     _log: IO[bytes] = field(init=False)
@@ -38,7 +39,7 @@ class Worker:
     def __post_init__(self) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the worker lives; `stop` closes it
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._log}
-        command = [*self.launch, "-m", "dalr_bench", "work", "--device", self.device]
+        command = [*self.launch, "-m", "dalr_bench", "work", "--device", self.device, *self.more]
         self._kills = memory_kills()
         # A terminal's Ctrl-C would reach what is launched too, which hands it on: a worker is asked once, by its input's end.
         apart = len(self.launch) > 1

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from dalr_bench.errors import SuiteError
 from dalr_bench_plugins.executors.torchrun import Torchrun
@@ -92,6 +94,29 @@ def test_two_processes_leave_the_record_of_one(tmp_path: Path, monkeypatch: pyte
     assert [each["trouble"] for each in both[last]["retries"]] == ["lost"]
     assert '"resumed"' in (tmp_path / "two" / "several" / last / "events.jsonl").read_text()
     assert not living(mark)
+
+
+@pytest.mark.slow
+def test_cut_weights_leave_the_same_files(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SUITE.replace("ranked: {losses.end: {name: deadly}}", "ranked: {train.log_every: 1}"))
+    alone, cut = tmp_path / "one" / "several", tmp_path / "cut" / "several"
+    for results, executor in ((alone, "inline"), (cut, "torchrun:processes=2,shard=fsdp")):
+        done = run(results.parent, executor, "--only", "ranked", "--retain", "last", suite=tmp_path / "s.yaml")
+        assert done.returncode == 0, done.stderr
+    assert len(records(alone.parent)) == 3
+    for name, record in records(cut.parent).items():
+        assert (record["status"], record["environment"]["shard"]) == ("done", "fsdp")
+        assert steps(cut / name) == pytest.approx(steps(alone / name), rel=1e-5)
+        wanted = [score["value"] for score in records(alone.parent)[name]["scores"]]
+        assert [score["value"] for score in record["scores"]] == pytest.approx(wanted, abs=1e-4)
+        files = [path.relative_to(alone / name) for path in (alone / name).rglob("*.safetensors")]
+        assert len(files) > 4  # the weights, the model, and the last checkpoint with its moments and best weights
+        for path in files:
+            if path.name != "generators.safetensors":
+                ours, theirs = load_file(cut / name / path), load_file(alone / name / path)
+                assert ours.keys() == theirs.keys()
+                for key, value in theirs.items():
+                    assert torch.allclose(ours[key], value, rtol=0, atol=1e-4), (path, key)  # a tenth of one step
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
