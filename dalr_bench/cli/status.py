@@ -95,14 +95,21 @@ def _beside(runs: list[dict[str, Any]]) -> str:
     from dalr_bench.cli.show import span
 
     both = [
-        (float(run["seconds"]["total"]), float(run["estimate"]["seconds"]))
+        (float(run["seconds"]["total"]), guess)
         for run in runs
-        if run["state"] == "done" and not run["origin"] and (run["estimate"] or {}).get("seconds") and "total" in run["seconds"]
+        if run["state"] == "done" and not run["origin"] and (guess := _guess(run)) and "total" in run["seconds"]
     ]
     if not both:
         return ""
     took, guess = (sum(column) for column in zip(*both, strict=True))
     return f"{len(both)} runs took {span(took)} in all; estimated {span(guess)}"
+
+
+def _guess(run: dict[str, Any]) -> float:
+    """The seconds that were estimated; 0 where none were, or where the record holds something else there."""
+    estimate = run["estimate"]
+    seconds = estimate.get("seconds") if isinstance(estimate, dict) else None
+    return float(seconds) if isinstance(seconds, int | float) else 0.0
 
 
 def _counted(runs: int, counts: dict[str, int]) -> str:

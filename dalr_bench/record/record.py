@@ -111,9 +111,9 @@ def _score(position: int, item: Any) -> Score:
             metric=take(item, "metric", str),
             value=_finite("value", item.get("value")),
             n=int(_finite("n", item.get("n"))),
-            split=item.get("split", "test"),
+            split=take(item, "split", str) if "split" in item else "test",
             aggregation=None if aggregation is None else str(aggregation),
-            protocol=item.get("protocol", ""),
+            protocol=take(item, "protocol", str) if "protocol" in item else "",
         )
     except ValueError as error:
         raise ValueError(f"scores[{position}]: {error}") from None

@@ -49,11 +49,13 @@ class Measure:
 
 def of_record(record: Record, folder: Path | None = None) -> Measure:
     """What one finished run took."""
-    steps, seconds = int(record.extra.get("steps") or 0), record.seconds
-    checks = len(record.extra.get("dev_curve") or ())
+    steps, curve, seconds = record.extra.get("steps"), record.extra.get("dev_curve"), record.seconds
+    steps = steps if isinstance(steps, int) else 0
+    checks = len(curve) if isinstance(curve, list | tuple) else 0
     scored = sum(value for part, value in seconds.items() if part.startswith("score."))
     parts = seconds.get("prepare", 0.0) + seconds.get("train", 0.0) + seconds.get("dev", 0.0) + scored
-    peak = (record.extra.get("bytes") or {}).get("peak")
+    spent = record.extra.get("bytes")
+    peak = spent.get("peak") if isinstance(spent, dict) else None
     return Measure(
         prepare=seconds.get("prepare", 0.0),
         step=seconds.get("train", 0.0) / steps if steps else None,
@@ -97,7 +99,7 @@ def recorded(
         if record is None or record.status != "done" or not record.seconds or "origin" in record.extra:
             continue
         known = shape(folder, record) if ran_on(record.environment, device) else None
-        if known is not None:
+        if isinstance(known, str):
             found.setdefault(known, []).append(of_record(record, folder))
     return found
 

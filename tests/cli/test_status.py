@@ -150,6 +150,14 @@ def test_an_error_text_cannot_steer_the_terminal(results: Path) -> None:
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize("estimate", [3, ["x"], {"seconds": "x"}, {"seconds": None}, {}])
+def test_an_estimate_that_is_none_is_passed_over(results: Path, estimate: object) -> None:
+    seconds, guess = {"total": 8.0}, {"seconds": 6.0}
+    for run, told in (("DALR-one-0", guess), ("DALR-one-1", estimate)):
+        finish(results / run, Record(run, "pets", "DALR", 0, seconds=seconds, extra={"estimate": told}))
+    assert "1 runs took 8 s in all; estimated 6 s\n" in output(results)
+
+
 def test_no_results(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no results"):
         output(tmp_path)

@@ -70,6 +70,8 @@ def test_added_keys_stay_and_cannot_replace_ours() -> None:
         (document(seed=True), "`seed` must be int, not bool"),
         (document(scores=None), "`scores` must be list, not null"),
         (document(scores=[3]), r"scores\[0\]: it is int, not an object"),
+        (document(scores=[{**document()["scores"][0], "protocol": ["x"]}]), r"scores\[0\]: `protocol` must be str, not list"),
+        (document(scores=[{**document()["scores"][0], "split": {}}]), r"scores\[0\]: `split` must be str, not dict"),
         (document(scores=[{"task": "x"}]), r"scores\[0\]: `metric` must be str, not absent"),
         (document(scores=[{**document()["scores"][0], "value": float("nan")}]), "`value` must be a finite number"),
         (document(scores=[{**document()["scores"][0], "value": "0.7"}]), "`value` must be a finite number"),

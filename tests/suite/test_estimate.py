@@ -43,6 +43,14 @@ def test_an_unknown_shape_borrows_and_says_so_and_nothing_known_is_not_zero(
     assert estimates(plan, Known(modelled={ids["plain"]: 0.25}))[ids["plain"]] == Cost(5, 1.25, source="model")
 
 
+def test_what_stands_in_a_record_wrongly_says_nothing() -> None:
+    seconds = {"prepare": 1.0, "train": 8.0, "total": 9.0}
+    wrong = {"steps": "four", "dev_curve": 3, "bytes": [1]}
+    found = of_record(Record("r", "s", "v", 0, seconds=seconds, extra=wrong))
+    assert (found.steps, found.step, found.check, found.memory) == (0, None, None, None)
+    assert (found.prepare, found.rest) == (1.0, 0.0)
+
+
 def test_what_a_record_says(tmp_path: object) -> None:
     seconds = {
         "prepare": 3.0,
