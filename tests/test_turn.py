@@ -32,7 +32,7 @@ ablate:
   untrained: null
   baseline: null
   ranked: null
-  CELL: {{teachers: null, losses.grounding: null, train.steps: 200}}
+  CELL: {{teachers: null, losses.grounding: null, train.steps: 200, train.dev: null}}
 """
 
 
@@ -40,7 +40,17 @@ def start(place: Path, suite: str, cell: str) -> subprocess.Popen[str]:
     """`dalr-bench run` of a suite of one cell, which is the same for every suite but for its name."""
     file = place / f"{suite}.yaml"
     file.write_text(SUITE.replace("NAME", suite).replace("CELL", cell))
-    line = [sys.executable, "-m", "dalr_bench", "run", str(file), "--results", str(place / "results"), "--device", "cpu"]
+    line = [
+        sys.executable,
+        "-m",
+        "dalr_bench",
+        "run",
+        str(file),
+        "--results",
+        str(place / "results"),
+        "--device",
+        "cpu",
+    ]
     told = os.environ | {"DALR_BENCH_CACHE": str(place / "cache"), "DALR_BENCH_CHECKPOINT_EVERY": "never"}
     return subprocess.Popen(line, env=told, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 

@@ -65,7 +65,8 @@ def _check_free(target: Path, force: bool) -> None:
 def _check_model(folder: Path) -> None:
     modules = folder / "modules.json"
     if not folder.is_dir():
-        raise DataError(Fault("this run kept no model; run it again to have one", file=str(folder)))
+        again = f"remove the folder {folder.parent} and give its `run` command again, without --retain none"
+        raise DataError(Fault(f"this run kept no model; to have one, {again}", file=str(folder)))
     try:
         kinds = [str(module["type"]).rpartition(".")[2] for module in load_json(modules)]
     except FileNotFoundError:

@@ -17,6 +17,7 @@ pytest.importorskip("submitit")
 
 from dalr_bench import Task
 from dalr_bench.plugin.manager import load
+from dalr_bench.record.events import read_events
 from dalr_bench.types import Part
 from dalr_bench_plugins.workers.submission import RunFolder
 from tests.plugins.executors.equal import SELECTED, TINY, left_over, outcomes, run
@@ -77,35 +78,77 @@ def test_what_slurm_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [str(each.job.job_id) for each in sent] == [f"77_{number}" for number in range(5)]
 
 
-def test_local_mode_gives_equal_records_though_a_job_is_preempted(inline: dict[str, Any], tmp_path: Path) -> None:
-    """submitit's own preemption signal while a run is at work; two jobs at a time."""
+def test_local_mode_gives_equal_records(inline: dict[str, Any], tmp_path: Path) -> None:
+    """Two jobs at a time, those that need others after them."""
     results = tmp_path / "results"
-    line = ["-m", "dalr_bench", "run", str(TINY), "--results", str(results), *SELECTED]
-    command = [sys.executable, *line, "--executor", "slurm:mode=local,parallel=2,minutes=10", "--device", "cpu"]
-    told = os.environ | {"DALR_BENCH_CACHE": str(tmp_path / "cache")}
-    with subprocess.Popen(command, env=told, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as grid:
-        job = job_at_work(grid.pid, results)
-        os.kill(job, signal.SIGUSR2)
-        logs = threading.Thread(target=collect, args=(results, seen := []))
-        logs.start()
-        _, err = grid.communicate(timeout=400)
-        logs.join()
-    assert grid.returncode == 0, err
-    assert any("Requeued job" in text for text in seen), seen
+    done = run(results, "slurm:mode=local,parallel=2,minutes=10", *SELECTED)
+    assert done.returncode == 0, done.stderr
     assert outcomes(results) == inline
     assert not left_over(results)
 
 
-def job_at_work(grid: int, results: Path) -> int:
-    """The process that SLURM would signal: submitit's, in the job whose run has begun."""
-    for _ in range(2400):
+LONG = f"""
+extends: {TINY}
+suite: long
+seeds: [0]
+ablate:
+  untrained: null
+  baseline: null
+  ranked: null
+  plain: {{teachers: null, losses.grounding: null, train.steps: 500, train.dev: null}}
+"""
+
+
+def test_a_preempted_job_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    """submitit's own preemption signal, while the run is held in the middle of its steps."""
+    (tmp_path / "long.yaml").write_text(LONG)
+    alone = run(tmp_path / "alone" / "results", "inline", suite=tmp_path / "long.yaml")
+    assert alone.returncode == 0, alone.stderr
+    results = tmp_path / "results"
+    line = ["-m", "dalr_bench", "run", str(tmp_path / "long.yaml"), "--results", str(results), "--device", "cpu"]
+    command = [sys.executable, *line, "--executor", "slurm:mode=local,minutes=10", "--checkpoint-every", "never"]
+    told = os.environ | {"DALR_BENCH_CACHE": str(tmp_path / "cache")}
+    with subprocess.Popen(command, env=told, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as grid:
+        job, child = at_work(grid.pid, results)
+        os.kill(child, signal.SIGSTOP)
+        os.kill(job, signal.SIGUSR2)
+        logs = threading.Thread(target=collect, args=(results, seen := []))
+        logs.start()
+        os.kill(child, signal.SIGCONT)
+        _, err = grid.communicate(timeout=400)
+        logs.join()
+    assert grid.returncode == 0, err
+    assert any("Requeued job" in text for text in seen), seen
+    (folder,) = (results / "long").glob("plain-*")
+    happened = [event for event in read_events(folder) if event["event"] in BEGINNINGS]
+    assert [event["event"] for event in happened] == [
+        "started",
+        "checkpoint",
+        "interrupted",
+        "started",
+        "resumed",
+        "trained",
+    ]
+    assert 0 < happened[1]["step"] < 500
+    assert happened[4]["step"] == happened[1]["step"]
+    assert outcomes(results) == outcomes(tmp_path / "alone" / "results")
+    assert not left_over(results)
+
+
+BEGINNINGS = ("started", "checkpoint", "interrupted", "resumed", "trained")
+
+
+def at_work(grid: int, results: Path) -> tuple[int, int]:
+    """The process that SLURM would signal (submitit's, in the job), and its child: the run, which is at its steps."""
+    for _ in range(24000):
         for events in results.glob("*/.slurm/*.events"):
-            if b'"stage"' in events.read_bytes():
+            if b'"step": ' in events.read_bytes():
                 for controller in children(grid):
                     for job in children(controller):
-                        if any(events.stem in command(run) for run in children(job)):
-                            return job
-        time.sleep(0.05)
+                        for child in children(job):
+                            if events.stem in command(child):
+                                return job, child
+        time.sleep(0.005)
     raise AssertionError("no job began")
 
 
