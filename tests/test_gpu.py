@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from compilers import QUIET
 
 from dalr_bench.cli.main import main
 
 TINY = Path(__file__).parent / "suites" / "tiny.yaml"
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+    # torch says so whenever its own check for synchronising calls is switched on.
+    pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype feature:UserWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _not_deterministic_for_the_next() -> Iterator[None]:
+    """`--deterministic` is a state of the process, and runs here share one."""
+    yield
+    torch.use_deterministic_algorithms(False)
 
 
 def run(results: Path, *extra: str) -> dict[str, dict[str, Any]]:
@@ -35,8 +49,10 @@ def test_the_device_is_chosen_by_itself_and_recorded(tmp_path: Path) -> None:
     assert all("precision=fp32" in score["protocol"] for record in records.values() for score in record["scores"])
 
 
-def test_fp32_on_cuda_follows_the_cpu(tmp_path: Path) -> None:
-    # Dropout draws differ between devices, so it is off; what is left is the order of sums.
+def test_fp32_on_cuda_follows_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Dropout draws differ between devices, so it is off, and convolutions keep all bits of fp32; what is left is the
+    # order of sums.
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     still = [
         "--set",
         "train.precision=fp32",
@@ -196,6 +212,81 @@ def test_no_question_to_the_device_in_a_whole_packed_step(precision: str, tmp_pa
         step(1)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+def compiled(folder: Path, mode: str, dropout: float, steps: int) -> Any:
+    """The engine of `bench train` on the device, fp32, as `train.compile: mode` has it."""
+    from dalr_bench.plugin.manager import load
+    from dalr_bench.racing import ours
+    from tests.racing.test_equal import made
+
+    folder.mkdir()
+    setting = made(folder, dropout, steps, device="cuda", compile=mode)
+    return ours.engine(setting, torch.device("cuda"), load(frozenset({"backbone", "loss"})).catalogue)
+
+
+def trained(folder: Path, mode: str, dropout: float = 0.0, steps: int = 6) -> tuple[list[float], torch.Tensor]:
+    """Losses of all steps, and the weights after them."""
+    from dalr_bench.train.engine import Watch
+
+    engine, seen = compiled(folder, mode, dropout, steps), list[float]()
+    engine.train(Watch(lambda step, steps, values: seen.append(values["loss"])))
+    return seen, torch.cat([weight.detach().flatten().cpu() for weight in engine.student.parameters()])
+
+
+@QUIET
+@pytest.mark.parametrize("mode", ["default", "graphs"])
+def test_compiled_steps_train_what_plain_steps_train(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    plain, weights = trained(tmp_path / "plain", "none")
+    found, own = trained(tmp_path / mode, mode)
+    assert found == pytest.approx(plain, abs=1e-4)
+    torch.testing.assert_close(own, weights, rtol=0, atol=2e-4)  # six steps of Adam at 3e-5
+
+
+@QUIET
+@pytest.mark.parametrize("mode", ["default", "graphs"])
+def test_a_seed_drops_the_same_units_in_replayed_graphs(mode: str, tmp_path: Path) -> None:
+    """A recorded graph must not repeat the masks of its recording: losses differ from step to step and not from run to run."""
+    first, _ = trained(tmp_path / "a", mode, dropout=0.3, steps=9)
+    again, _ = trained(tmp_path / "b", mode, dropout=0.3, steps=9)
+    still, _ = trained(tmp_path / "c", mode, dropout=0.0, steps=9)
+    assert again == pytest.approx(first, abs=1e-3)
+    assert first != pytest.approx(still, abs=1e-3)
+
+
+@QUIET
+@pytest.mark.parametrize("mode", ["default", "graphs"])
+def test_no_question_to_the_device_in_a_compiled_step(mode: str, tmp_path: Path) -> None:
+    from compilers import counted
+
+    from dalr_bench.train.compiling import compiling
+    from dalr_bench.train.optim import optimizer
+
+    engine = compiled(tmp_path / "x", mode, 0.1, 4)
+    adam = optimizer(engine.student, engine.objective, engine.options)
+    with compiling(engine.student, engine.options.compile, engine.device):
+        for _ in range(4):  # compiled, warmed up, recorded, replayed
+            engine.update(0, adam)
+        with counted() as seen:
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                engine.update(0, adam)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        assert seen["graphs"] == 0
+
+
+@QUIET
+def test_graphs_are_recorded_and_nothing_is_left_out(tmp_path: Path) -> None:
+    """inductor counts what it compiled and could not record."""
+    from torch._dynamo.utils import counters
+
+    counters.clear()
+    trained(tmp_path / "x", "graphs", dropout=0.1, steps=12)
+    assert counters["inductor"]["cudagraph_skips"] == 0
 
 
 def test_bench_train_runs_on_the_device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,6 +54,7 @@ def test_the_host_clock_counts_milliseconds() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype feature:UserWarning")
 def test_the_device_is_timed_and_weighed_without_waiting() -> None:
     device, clock = torch.device("cuda"), CudaClock()
     gauge = CudaGauge(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ from compilers import QUIET, counted, with_a_compiler
 from every_loss import LOSSES, engine, gradients, weights
 
 from dalr_bench import SuiteError, TrainingError
+from dalr_bench.keeping import Keeping
+from dalr_bench.stopping import Stop
 from dalr_bench.train import compiling as module
+from dalr_bench.train.checkpoint import Checkpoints
 from dalr_bench.train.compiling import compiling, ready
 from dalr_bench.train.engine import Engine, Watch
 from dalr_bench.train.recompute import recomputing
@@ -151,6 +155,30 @@ def test_layers_computed_again_keep_less_and_drop_the_same_units() -> None:
     for name, value in found[0][1].items():
         if value is not None:
             torch.testing.assert_close(found[1][1][name], value, rtol=0, atol=1e-5 * max(1.0, float(value.abs().max())))
+
+
+class Died(BaseException):
+    pass
+
+
+@pytest.mark.usefixtures("compiler")
+def test_killed_and_gone_on_with_it_ends_with_the_same_bits(tmp_path: Path) -> None:
+    """Another engine, everything compiled anew, from the checkpoint of step 4 on."""
+
+    def saved(made: Engine, at: int = 0) -> dict[str, torch.Tensor]:
+        def step(number: int, steps: int, values: Any) -> None:
+            if number == at:
+                raise Died
+
+        saver = Checkpoints(tmp_path, Keeping(steps=2), Stop(), lambda event: None, made.schedule.steps)
+        saver.find()
+        made.train(Watch(step), saver)
+        return weights(made)
+
+    whole, _ = trained(engine(["info"], **ALIKE, compile="default", steps=6))
+    with pytest.raises(Died):
+        saved(engine(["info"], **ALIKE, compile="default", steps=6, log_every=1), at=5)
+    assert equal(saved(engine(["info"], **ALIKE, compile="default", steps=6)), whole)
 
 
 @pytest.mark.usefixtures("compiler")

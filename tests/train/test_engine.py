@@ -48,7 +48,7 @@ class Spread:
 
     def __call__(self, inputs: LossInputs) -> LossOutput:
         first, second = inputs.encoding.projected_NVD.unbind(1)
-        noise = torch.rand(1, generator=inputs.generator)
+        noise = torch.rand((), generator=inputs.generator).to(first.device)  # a scalar: any device takes it
         teacher = inputs.teachers["t"].text_NT
         assert teacher is not None
         loss = (first - second).square().mean() + (self.scale(first) - teacher).square().mean() * (1 + noise)
