@@ -13,19 +13,27 @@ from dalr_bench.cli.main import main
 TINY = Path(__file__).parent.parent / "suites" / "tiny.yaml"
 
 
-def run(results: Path, *settings: str) -> tuple[int, dict[str, Any]]:
-    """Exit code and the record of the only run."""
-    line = ["run", str(TINY), "--results", str(results), "--executor", "inline", "--only", "baseline", "--seed", "0", "--device", "cpu"]
-    with pytest.raises(SystemExit) as left:
-        main([*line, *(word for setting in settings for word in ("--set", setting))])
-    (found,) = results.glob("tiny/baseline-*/record.json")
-    assert not (found.parent / "steps.jsonl").exists()
-    return int(left.value.code or 0), json.loads(found.read_text())
+SUITE = """
+suite: small
+base:
+  backbone: {name: hf, layers: 1, hidden: 16, heads: 2, feed_forward: 16}
+  streams: {text: {name: scenes, scenes: 24, captions: 2}}
+  losses: {info: {name: infonce}}
+  train: {steps: 3, batch: 8, compile: graphs}
+  evaluate: [scenes]
+ablate: {baseline: {}}
+"""
 
 
 def test_graphs_on_a_cpu_fail_before_anything_is_prepared(tmp_path: Path) -> None:
-    code, record = run(tmp_path, "losses.grounding=null", "train.compile=graphs")
-    assert (code, record["exit_code"], record["status"]) == (2, 2, "failed")
+    (tmp_path / "small.yaml").write_text(SUITE)
+    line = ["run", str(tmp_path / "small.yaml"), "--results", str(tmp_path), "--executor", "inline", "--device", "cpu"]
+    with pytest.raises(SystemExit) as left:
+        main(line)
+    (run,) = tmp_path.glob("small/baseline-*")
+    record: dict[str, Any] = json.loads((run / "record.json").read_text())
+    assert not (run / "steps.jsonl").exists()
+    assert (left.value.code, record["exit_code"], record["status"]) == (2, 2, "failed")
     assert record["error"] == "train.compile: graphs: CUDA graphs need a CUDA device, and this run is on cpu; take default"
 
 
