@@ -17,7 +17,7 @@ from dalr_bench.cli.main import main
 from dalr_bench.record.events import read_events
 from dalr_bench.record.lease import take
 from dalr_bench.record.store import state
-from dalr_bench.stopping import Stop, ask, listen, patient
+from dalr_bench.stopping import Stop, ask, listen, patient, undisturbed
 
 SUITE = """suite: leaving
 seeds: [0]
@@ -203,3 +203,26 @@ def test_no_room_is_one_line_and_its_exit_code(
     monkeypatch.undo()
     monkeypatch.setenv("DALR_BENCH_CACHE", str(tmp_path / "cache"))
     assert run(tmp_path, "--executor", "inline") == 0
+
+
+def test_what_is_done_together_is_done_to_its_end() -> None:
+    done = []
+
+    def together(then: str) -> None:
+        with undisturbed():
+            ask()
+            done.append("to its end")
+        done.append(then)
+
+    listen()
+    with pytest.raises(KeyboardInterrupt):
+        together("never")
+    assert done == ["to its end"]
+
+    def looking_often() -> None:
+        with patient():
+            together("and on, to where somebody looks")
+
+    with pytest.raises(KeyboardInterrupt):
+        looking_often()
+    assert done == ["to its end"] * 2 + ["and on, to where somebody looks"]

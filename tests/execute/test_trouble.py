@@ -24,6 +24,9 @@ from dalr_bench.execute.trouble import LIMITS, Retries, trouble_of, trouble_of_d
         (RuntimeError("size mismatch"), "bug"),
         (SuiteError("the suite asks for out of memory"), "bug"),
         (ZeroDivisionError("division by zero"), "bug"),
+        (RuntimeError("[gloo/transport/tcp/pair.cc:537] Connection closed by peer"), "lost"),
+        (torch.distributed.DistBackendError("NCCL error in: ProcessGroupNCCL.cpp"), "lost"),
+        (SuiteError("connection closed by peer"), "bug"),
     ],
 )
 def test_exceptions(error: Exception, kind: str) -> None:

@@ -5,6 +5,7 @@ torchrun's own command ends with 1 whatever happened; who started it must tell a
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -23,6 +24,8 @@ def launch(processes: int, line: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    # The last words in the log are those of the process that failed.
+    logging.getLogger("torch.distributed.elastic.multiprocessing.api").setLevel(logging.CRITICAL)
     with TemporaryDirectory(prefix="dalr-bench-ranks-") as logs:
         config = LaunchConfig(
             min_nodes=1,
