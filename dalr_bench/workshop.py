@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from dalr_bench.config import TrainOptions
 from dalr_bench.data.building import Progress
@@ -18,7 +19,7 @@ from dalr_bench.data.schedule import Schedule
 from dalr_bench.data.teachers import TeacherBank
 from dalr_bench.data.tokens import TokenStore, token_store, tokens_on
 from dalr_bench.data.windows import Window, Windows, first_rows, passing
-from dalr_bench.errors import DataError
+from dalr_bench.errors import DataError, Fault, SuiteError
 from dalr_bench.plugin.manager import Plugins
 from dalr_bench.plugin.registry import references
 from dalr_bench.protocols import OpenRun, ShardedSource
@@ -202,8 +203,11 @@ class Built:
 
 
 def train_options(config: Config) -> TrainOptions:
-    """The `train` section, typed again."""
-    return TrainOptions.model_validate(config["train"])
+    """The `train` section, typed again. Raises SuiteError where settings of this attempt do not go with the others."""
+    try:
+        return TrainOptions.model_validate(config["train"])
+    except ValidationError as error:
+        raise SuiteError([Fault(item["msg"].removeprefix("Value error, "), path="train") for item in error.errors()]) from error
 
 
 def dims_to_json(dims: Dims) -> dict[str, Any]:

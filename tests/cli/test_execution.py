@@ -43,3 +43,18 @@ def test_the_suite_may_ask_for_it_and_the_run_keeps_its_name(tmp_path: Path) -> 
     pieces, record = run(tmp_path / "b", "--set", "train.micro_batch=2")
     assert pieces.name == folder.name
     assert record["micro_batch"] == 2
+
+
+def test_pieces_that_a_retry_asks_for_and_the_suite_cannot_have_are_one_line(tmp_path: Path) -> None:
+    """Gradient analysis needs the whole batch's graph: the command refuses the pair, and so does the attempt."""
+    line = ["run", str(TINY), "--results", str(tmp_path), *ONE, "--set", "train.gradients_every=2"]
+    with pytest.raises(SystemExit) as left:
+        main([*line, "--set", "train.micro_batch=2"])
+    assert left.value.code == 2
+    folder, _ = run(tmp_path / "name")
+    write_execution(tmp_path / "tiny" / folder.name, micro_batch=2)
+    with pytest.raises(SystemExit) as left:
+        main(line)
+    record = json.loads((tmp_path / "tiny" / folder.name / "record.json").read_text())
+    assert (left.value.code, record["exit_code"]) == (1, 2)
+    assert record["error"] == "train: `gradients_every` needs the graph of the whole batch: leave out `micro_batch`"
