@@ -66,3 +66,29 @@ def test_options_are_the_signature(tmp_path: Path) -> None:
     done = run(tmp_path, "ray:adress=auto", "--only", "untrained")
     assert done.returncode == 3
     assert "executor 'ray' has no such option. Did you mean 'address'?" in done.stderr
+
+
+_CLUSTER = """
+import os, ray
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+told = ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
+print("at", told.address_info["gcs_address"], flush=True)
+input()
+print("alive", sum(node["Alive"] for node in ray.nodes()), flush=True)
+ray.shutdown()
+"""
+
+
+def test_a_running_cluster_is_joined_by_its_address_and_left_alone(inline: dict[str, Any], tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _CLUSTER], stdin=-1, stdout=-1, stderr=subprocess.DEVNULL, text=True
+    ) as cluster:
+        assert cluster.stdout is not None
+        address = next(line.split()[1] for line in cluster.stdout if line.startswith("at "))
+        done = run(tmp_path / "results", f"ray:address={address}", "--only", "untrained", "--seed", "0")
+        out, _ = cluster.communicate("\n", timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert "alive 1" in out
+    found = outcomes(tmp_path / "results")
+    assert len(found) == 1
+    assert found.items() <= inline.items()
