@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from dalr_bench.errors import DataError
 from dalr_bench.keeping import Keeping
 from dalr_bench.record.checkpoints import newest_checkpoint, write_checkpoint
 from dalr_bench.record.files import load_json, write_json
+from dalr_bench.record.space import free_bytes
 from dalr_bench.stopping import Stop
 from dalr_bench.train.course import Course
 from dalr_bench.train.seed import generators, set_generators
@@ -46,6 +48,7 @@ class Checkpoints:
     lost: Callable[[], bool] = lambda: False
     synced: Callable[[], Any] = lambda: None  # brings the step log to the disk, before a checkpoint says how far it goes
     _last: float = field(default_factory=time.monotonic)
+    _size: int = 0  # of the last one
     _linked: tuple[int, Path] | None = None
     _found: tuple[int, Path] | None = None
 
@@ -84,14 +87,20 @@ class Checkpoints:
         course.clock()
         try:
             self.synced()
-            size = write_checkpoint(self.folder, step, lambda place: self._write(place, course))
-            self.told({"event": "checkpoint", "step": step, "ms": _ms(started), "bytes": size})
+            self._look_for_room()
+            self._size = write_checkpoint(self.folder, step, lambda place: self._write(place, course))
+            self.told({"event": "checkpoint", "step": step, "ms": _ms(started), "bytes": self._size})
             best = self.folder / "checkpoints" / f"{step:09d}"
             self._linked = (course.result.best_step, best) if course.keeper.weights is not None else None
         except OSError as error:
             self.told({"event": "unsaved", "step": step, "text": f"no checkpoint of step {step}: {_reason(error)}"})
         self._last = time.monotonic()
         self.stop.leave()
+
+    def _look_for_room(self) -> None:
+        """For as much as the last one took, and for what is written at the run's end: the weights, twice. Raises OSError."""
+        if free_bytes(self.folder) < self._size * (PARTS + 2) // PARTS:
+            raise OSError(errno.ENOSPC, "the disk has room left for the weights alone")
 
     def _write(self, place: Path, course: Course) -> None:
         write_tensors(place / _WEIGHTS, joined(course.student.state_dict(), course.objective.state_dict()))

@@ -140,6 +140,20 @@ def test_a_full_disk_costs_the_checkpoint_and_nothing_else(
     assert told[0]["text"] == "no checkpoint of step 2: No space left on device"
 
 
+def test_a_checkpoint_leaves_room_for_the_weights(
+    tmp_path: Path, whole: tuple[Engine, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room is looked for before each: when others have filled the disk meanwhile, nothing more is written on the way."""
+    monkeypatch.setattr(module, "free_bytes", lambda folder: 100)
+    made = engine()
+    told, _, _ = train(tmp_path, made)
+    assert equal(made, whole[0])
+    assert [event["event"] for event in told] == ["checkpoint"] + ["unsaved"] * (len(told) - 1)
+    assert [event["step"] for event in told] == [2, 4, 6, 8, 10, 12]
+    assert told[1]["text"] == "no checkpoint of step 4: the disk has room left for the weights alone"
+    assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"000000002"}
+
+
 def test_the_best_weights_are_written_once(tmp_path: Path) -> None:
     with pytest.raises(Died):
         train(tmp_path, engine(), die_at=11)
