@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -34,8 +36,10 @@ def listed(root: str | None, pattern: str) -> list[Shard]:
     A file counts by its name, size, first and last 64 KiB; an address by itself, size and ETag (else time of change), as far as
     its server tells them. Raises DataError naming every shard that is not there; for an address of another kind.
     """
-    names = list(islice(_expanded(pattern), _MOST + 1))
-    if len(names) > _MOST:
+    ranges = re.findall(r"\{(-?\d+)\.\.(-?\d+)", pattern)  # counted before the library writes them all out
+    meant = math.prod(abs(int(last) - int(first)) + 1 for first, last in ranges)
+    names = list(islice(_expanded(pattern), _MOST + 1)) if meant <= _MOST else []
+    if meant > _MOST or len(names) > _MOST:
         raise DataError(Fault(f"means more than {_MOST} shards", file=pattern))
     if any("://" in name or name.startswith("pipe:") for name in names):
         return _addresses(names)

@@ -153,8 +153,9 @@ def test_shards_that_are_not_there_are_all_named(tmp_path: Path, monkeypatch: py
     with pytest.raises(DataError, match="this kind of address is not read here; known: http, https"):
         source(None, "pipe:touch x")
     monkeypatch.setattr(shard_lists, "_MOST", 1000)
-    with pytest.raises(DataError, match="means more than 1000 shards"):
-        source(None, "{0..99999999}.tar")
+    for many in ("{0..99999999}.tar", "{0..99}/{00..99}.tar", "{a,b}{000..999}.tar"):
+        with pytest.raises(DataError, match="means more than 1000 shards"):
+            source(None, many)
 
 
 def test_an_identity_counts_the_shards_and_not_where_they_are(tmp_path: Path) -> None:
