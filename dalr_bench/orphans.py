@@ -7,7 +7,8 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dalr_bench.process import is_alive, place
@@ -21,6 +22,20 @@ def part_path(target: Path) -> Path:
     """A temporary name beside `target`: hidden, with this machine's and this process's mark."""
     # Not tempfile: its files are private to their owner, and results are read by others too.
     return target.with_name(f".{target.name[:100]}.{place()}.{os.getpid()}.{secrets.token_hex(4)}.part")
+
+
+@contextmanager
+def temporary(target: Path) -> Iterator[Path]:
+    """A name beside `target` that `sweep` knows; what is there at the end is removed, a file or a folder."""
+    part = part_path(target)
+    try:
+        yield part
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                part.unlink()
 
 
 def sweep(folder: str | Path, deep: bool = True) -> list[str]:

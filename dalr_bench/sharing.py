@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from dalr_bench.errors import DataError
-from dalr_bench.orphans import sweep
-from dalr_bench.record.files import temporary, write_json
+from dalr_bench.orphans import sweep, temporary
+from dalr_bench.record.files import write_json
 from dalr_bench.record.lease import holder
 from dalr_bench.record.record import Record
 from dalr_bench.record.retention import needed_runs, tidy

@@ -21,6 +21,7 @@ import numpy as np
 
 from dalr_bench.cache import READY
 from dalr_bench.data.shards import Array, complete, note_file, sha256, shard_file, written
+from dalr_bench.orphans import sweep, temporary
 
 _PATIENCE = 0.05  # seconds between two looks at a shard somebody else is at
 Progress = Callable[[int, int], None]
@@ -47,6 +48,7 @@ class Build:
     def run(self, makers: Sequence[Make]) -> None:
         """Make what is missing, one thread a maker, and wait for what others are at. What a maker raises is raised."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        sweep(self.folder, deep=False)
         try:
             if len(makers) == 1:
                 self._work(makers[0])
@@ -89,13 +91,13 @@ class Build:
 
     def _write(self, number: int, rows: Array, facts: dict[str, Any]) -> None:
         path, note = shard_file(self.folder, number), note_file(self.folder, number)
-        temporary = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.part")
-        with temporary.open("wb") as handle:
-            np.save(handle, rows)
-            handle.flush()
-            os.fsync(handle.fileno())
-        document = {"rows": len(rows), "bytes": temporary.stat().st_size, "sha256": sha256(temporary), **facts}
-        temporary.replace(path)
+        with temporary(path) as part:
+            with part.open("wb") as handle:
+                np.save(handle, rows)
+                handle.flush()
+                os.fsync(handle.fileno())
+            document = {"rows": len(rows), "bytes": part.stat().st_size, "sha256": sha256(part), **facts}
+            part.replace(path)
         _whole(note, document)
 
     def _finish(self) -> None:
@@ -114,9 +116,9 @@ class Build:
 
 
 def _whole(path: Path, document: dict[str, Any]) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.part")
-    with temporary.open("w") as handle:
-        json.dump(document, handle)
-        handle.flush()
-        os.fsync(handle.fileno())
-    temporary.replace(path)
+    with temporary(path) as part:
+        with part.open("w") as handle:
+            json.dump(document, handle)
+            handle.flush()
+            os.fsync(handle.fileno())
+        part.replace(path)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from typing import Any
 
 from dalr_bench.cache import cache_root
 from dalr_bench.errors import DataError, Fault
-from dalr_bench.orphans import part_path
+from dalr_bench.orphans import temporary
 from dalr_bench.streamed import Shards
 
 
@@ -48,9 +47,9 @@ class Counts:
         self._merge()
         with suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            temporary = part_path(self._file)
-            temporary.write_text(json.dumps({"rows": self._found}))
-            os.replace(temporary, self._file)
+            with temporary(self._file) as part:
+                part.write_text(json.dumps({"rows": self._found}))
+                part.replace(self._file)
             self._fresh = False
 
     def _merge(self) -> None:

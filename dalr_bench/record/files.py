@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from dalr_bench.orphans import part_path
+from dalr_bench.orphans import temporary
 
 
 def write_path(path: str | Path, write: Callable[[Path], Any]) -> None:
@@ -26,20 +24,6 @@ def write_path(path: str | Path, write: Callable[[Path], Any]) -> None:
         _sync_file(part)
         part.replace(target)
     sync_folder(target.parent)
-
-
-@contextmanager
-def temporary(target: Path) -> Iterator[Path]:
-    """A name beside `target` that `sweep` knows; what is there at the end is removed, a file or a folder."""
-    part = part_path(target)
-    try:
-        yield part
-    finally:
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-        else:
-            with suppress(OSError):
-                part.unlink()
 
 
 def write_apart(path: str | Path, write: Callable[[Path], Any]) -> None:

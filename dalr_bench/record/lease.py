@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dalr_bench.orphans import temporary
 from dalr_bench.process import is_alive, is_here, myself
-from dalr_bench.record.files import load_json, temporary
+from dalr_bench.record.files import load_json
 
 SECONDS_BETWEEN_BEATS = 15.0
 SECONDS_UNTIL_STALE = 120.0  # for a holder that cannot be asked whether it lives: eight beats, and a minute of NFS caching

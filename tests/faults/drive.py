@@ -72,7 +72,8 @@ def kills(lab: Lab, count: int, rng: random.Random) -> Iterator[Trial]:
 def writes(lab: Lab, count: int, rng: random.Random) -> Iterator[Trial]:
     """A disk that is full from a call on, and one that fails once, in turn: at `count` calls, or (0) at every one that writes."""
     # Removing needs no room and is not counted where calls fail, so the numbers are those of the other calls alone.
-    places = range(1, 1 + sum(call.split()[1] not in ("unlink", "rmdir") for call in lab.calls))
+    counted = [call for call in lab.calls if call.split()[1] not in ("unlink", "rmdir")]
+    places = [number for number, call in enumerate(counted, 1) if lab.near in call]
     for number, at in enumerate(rng.sample(places, count or len(places))):
         how = (FULL, BROKEN)[number % 2]
         place = lab.root / f"write-{at}"
@@ -166,10 +167,11 @@ def main() -> int:
     parser.add_argument("what", choices=["kills", "writes", "damage", "crowd"], nargs="+")
     parser.add_argument("--count", type=int, nargs="+", default=[0, 0, 0, 0])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--near", default="", help="writes: only calls whose line has this in it, such as /features/")
     options = parser.parse_args()
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
-        lab = Lab(Path(folder))
+        lab = Lab(Path(folder), options.near)
         lab.warm()
         print(json.dumps({"seed": options.seed, "calls": len(lab.calls), "seconds": round(lab.took, 2)}), flush=True)
         bad = 0

@@ -54,6 +54,7 @@ class Lab:
     """Trials under one folder, compared with an undisturbed run of the same suite."""
 
     root: Path
+    near: str = ""  # only calls whose line has this in it
     every: str = "2steps"
     calls: list[str] = field(default_factory=list)
     reference: dict[str, Any] = field(default_factory=dict)

@@ -189,7 +189,6 @@ def _no_file(place: Path) -> None:
         ("jsonl", lambda p: None, {"limit": 3}, "streaming reads whole shards; leave out `limit`"),
         ("jsonl", lambda p: None, {"split": "train[:3]"}, "streaming reads whole shards"),
     ],
-    ids=str,
 )
 def test_what_is_wrong_is_told_in_a_line(
     form: str, spoil: Callable[[Path], Any], options: dict[str, Any], said: str, tmp_path: Path
