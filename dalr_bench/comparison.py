@@ -201,7 +201,7 @@ def significance(results: Results, level: float) -> Significance:
     judge = Judge(Predicted(results), _DRAWS_OF_TABLES)
 
     def p(pairs: Pairs, column: Column) -> float | None:
-        return judge.compare(pairs, column).difference.p if column.key[0] else None
+        return None if column.unit == "cost" else judge.compare(pairs, column).difference.p
 
     return Significance(level, p)
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -111,6 +112,21 @@ def test_the_spread_by_choice(results: Path, kind: str, text: str, words: str) -
 
 def test_deltas_have_the_same_spread(results: Path) -> None:
     assert "Δ+2.00 ±2.48 (n=3)" in output(results, "--spread", "ci", "--baseline", "baseline")
+
+
+def test_costs_are_told_beside_significance_and_are_not_tested(results: Path) -> None:
+    """Of a term as well as of a run: a cost is no score that a test could look up."""
+    for path in results.glob("*/record.json"):
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps({**record, "costs": {"losses.info": {"ms_per_step": 3.0 + record["seed"]}}}))
+    asked = ("--cost", "--tasks", "STS12", "--format", "json")
+    plain, tested = (json.loads(output(results, *asked, *more)) for more in ((), ("--significance",)))
+    assert any("info" in column for column in tested["columns"])
+
+    def means(found: dict[str, Any]) -> list[dict[str, object]]:
+        return [{name: cell and cell["mean"] for name, cell in row["cells"].items()} for row in found["rows"]]
+
+    assert means(tested) == means(plain)
 
 
 def test_significance_by_seeds_where_there_are_no_predictions(results: Path) -> None:
