@@ -10,7 +10,7 @@ from typing import Any
 
 from dalr_bench.config import EXECUTION
 from dalr_bench.errors import SuiteError
-from dalr_bench.evaluate.score import Outcome, evaluate
+from dalr_bench.evaluate.score import Outcome, evaluate, steps
 from dalr_bench.evaluate.untouched import forked_rng
 from dalr_bench.keeping import Keeping
 from dalr_bench.looked_at import LookedAt
@@ -213,7 +213,7 @@ class Job:
         evaluators: dict[str, Evaluator] = {}
         for entry in config["evaluate"]:
             evaluators[_free(entry["name"], evaluators)] = self.workshop.evaluator(entry)
-        done = progress.kept(self.folder, list(evaluators), digest)
+        done = progress.kept(self.folder, list(steps(evaluators)), digest)
 
         def finished(name: str, result: Evaluation) -> None:
             progress.keep(self.folder, name, digest, result)

@@ -211,6 +211,18 @@ class Evaluator(Protocol):
     def evaluate(self, subject: Subject) -> Evaluation: ...
 
 
+@runtime_checkable
+class ByTask(Protocol):
+    """What an evaluator of several tasks may offer, so that an interrupted scoring goes on at the next task.
+
+    `by_task`: one evaluator for each task, by its name, in order. `joined`: their results, in that order, as the whole
+    evaluator would have given them; averages are made here. Predictions of tasks scored earlier may be left out of it.
+    """
+
+    def by_task(self) -> Mapping[str, Evaluator]: ...
+    def joined(self, results: Sequence[Evaluation]) -> Evaluation: ...
+
+
 class Queue(Protocol):
     """The tasks of a grid in an order that respects their needs.
 

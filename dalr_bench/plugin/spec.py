@@ -16,7 +16,7 @@ from dalr_bench.types import Was
 
 # The version of what plugins build on: the names of `dalr_bench`, the hooks, the files of the contract. The second number
 # grows when something is added, the first when something is changed or taken away (tests/plugin/test_surface.py).
-PLUGIN_API = "1.2"
+PLUGIN_API = "1.3"
 PROJECT = "dalr_bench"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

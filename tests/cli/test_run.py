@@ -9,9 +9,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from commanded import call, outcome, records
 
 from dalr_bench.cli.main import main
 from dalr_bench.train import weights
@@ -28,22 +28,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _shared_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # One cache for this file: what stores hold is not what is tested here.
     monkeypatch.setenv("DALR_BENCH_CACHE", str(cache))
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as left:
-        main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return int(left.value.code or 0), captured.out, captured.err
-
-
-def records(results: Path) -> dict[str, dict[str, Any]]:
-    return {path.parent.name: json.loads(path.read_text()) for path in sorted(results.glob("*/*/record.json"))}
-
-
-def outcome(record: dict[str, Any]) -> dict[str, Any]:
-    """What must be equal on one machine: all but time, place and memory."""
-    return {key: value for key, value in record.items() if key not in ("seconds", "environment", "bytes", "costs")}
 
 
 @pytest.fixture(scope="module")
@@ -298,48 +282,3 @@ def test_an_interrupt_keeps_what_was_done_and_leaves_nobody_behind(
     )
     assert code == 0
     assert "1 done before" in err
-
-
-def test_scoring_resumes_by_task_and_training_is_not_done_again(
-    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The second evaluator breaks once. The retry trains nothing, keeps the first one's scores and ends in the record of a whole run."""
-    from dalr_bench.train.engine import Engine
-    from dalr_bench_plugins.evaluators.scenes import Scenes
-
-    suite = tmp_path / "two.yaml"
-    twice = ", ".join(f"{{name: scenes, pairs: {pairs}, probes: false}}" for pairs in (60, 80))
-    suite.write_text(f"extends: {TINY}\nsuite: two\nseeds: [0]\nbase:\n  evaluate: [{twice}]\n")
-    line = ["run", suite, "--only", "baseline", "--executor", "inline"]
-    assert call(capsys, *line, "--results", tmp_path / "whole")[0] == 0
-    counts = {"evaluate": 0, "train": 0}
-    evaluate, train = Scenes.evaluate, Engine.train
-
-    def breaking(self: Any, subject: Any) -> Any:
-        counts["evaluate"] += 1
-        if counts["evaluate"] == broken_at:
-            raise RuntimeError("the disk is full")
-        return evaluate(self, subject)
-
-    def counting(self: Any, watch: Any, saver: Any) -> Any:
-        counts["train"] += 1
-        return train(self, watch, saver)
-
-    # The teacher checks dev once and scores twice, the student checks twice: its second score is the seventh call.
-    broken_at = 7
-    monkeypatch.setattr(Scenes, "evaluate", breaking)
-    monkeypatch.setattr(Engine, "train", counting)
-    code, _, err = call(capsys, *line, "--results", tmp_path / "broken")
-    assert (code, counts["train"]) == (1, 2), err
-    (failed,) = (record for record in records(tmp_path / "broken").values() if record["status"] == "failed")
-    folder = tmp_path / "broken" / "two" / failed["run_id"]
-    assert [path.name for path in (folder / "scored").iterdir()] == ["scenes.json"]
-    counts["evaluate"] = broken_at
-    code, _, err = call(capsys, *line, "--results", tmp_path / "broken")
-    assert code == 0, err
-    assert counts == {"evaluate": broken_at + 1, "train": 2}
-    whole, resumed = records(tmp_path / "whole"), records(tmp_path / "broken")
-    assert {name: outcome(record) for name, record in whole.items()} == {
-        name: outcome(record) for name, record in resumed.items()
-    }
-    assert not (folder / "scored").exists()

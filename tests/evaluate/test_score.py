@@ -80,3 +80,37 @@ def test_generators_are_given_back() -> None:
     np.random.seed(3)
     evaluate({"one": Sum("A", ["x"])}, Lengths())
     assert np.random.rand() == expected
+
+
+class Sums:
+    """Two tasks, which can be asked one by one."""
+
+    def __init__(self, *tasks: Sum) -> None:
+        self.tasks = tasks
+
+    def sentences(self) -> Iterable[str]:
+        return [text for task in self.tasks for text in task.texts]
+
+    def evaluate(self, subject: Subject) -> Evaluation:
+        raise AssertionError("asked as a whole")
+
+    def by_task(self) -> dict[str, Sum]:
+        return {task.task: task for task in self.tasks}
+
+    def joined(self, results: Sequence[Evaluation]) -> Evaluation:
+        scores = [score for result in results for score in result.scores]
+        total = Score("all", "sum", sum(score.value for score in scores), 2)
+        return Evaluation([total, *scores], [item for result in results for item in result.predictions])
+
+
+def test_tasks_of_one_evaluator_are_told_apart_and_done_once() -> None:
+    tasks = (Sum("A", ["x"]), Sum("B", ["yy"]))
+    told: dict[str, Evaluation] = {}
+    outcome = evaluate({"sums": Sums(*tasks)}, Lengths(), finished=told.__setitem__)
+    assert [(score.task, score.value) for score in outcome.scores] == [("all", 3.0), ("A", 1.0), ("B", 2.0)]
+    assert list(told) == ["sums/A", "sums/B"]
+    assert set(outcome.seconds) == {"encode", "sums"}
+    subject = Lengths()
+    again = evaluate({"sums": Sums(*tasks)}, subject, {"sums/A": told["sums/A"]})
+    assert again.scores == outcome.scores
+    assert ([task.runs for task in tasks], subject.declared) == ([1, 2], ["yy"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -102,7 +103,22 @@ class SentEval:
             result = probe(rows, recipe, solve)
             scores += _scores(found.task, result, len(rows.get("dev", rows["train"]).label_N), protocol)
             predictions.append(Predictions(found.task, result.predicted, result.gold))
-        return Evaluation([*_averages(scores, protocol), *scores], predictions, self.missing)
+        return Evaluation([*_averages(scores), *scores], predictions, self.missing)
+
+    def by_task(self) -> Mapping[str, SentEval]:
+        """Itself with one set each: the fits of a task are what an interruption costs."""
+        return {found.task: self._only(found) for found in self.sets}
+
+    def joined(self, results: Sequence[Evaluation]) -> Evaluation:
+        """As `evaluate` of all sets."""
+        scores = [score for result in results for score in result.scores]
+        kept = [item for result in results for item in result.predictions]
+        return Evaluation([*_averages(scores), *scores], kept, self.missing)
+
+    def _only(self, found: ClassSet) -> SentEval:
+        out = copy(self)
+        out.sets, out.missing = [found], []
+        return out
 
 
 def features(subject: Subject, part: Labelled) -> Examples:
@@ -133,14 +149,14 @@ def f1(predicted: Rows, gold: Rows) -> float:
     return round(100 * 2 * hits / max(1, guessed + real), 2) / 100
 
 
-def _averages(scores: Sequence[Score], protocol: str) -> list[Score]:
+def _averages(scores: Sequence[Score]) -> list[Score]:
     """Means over the seven tasks, of test and of dev accuracy; none where a task is missing."""
     out: list[Score] = []
     for metric, name, split in (("acc", "avg", "test"), ("devacc", "avg_devacc", "dev")):
         seven = [score for score in scores if score.metric == metric and score.task in SEVEN]
         if len(seven) == len(SEVEN):
             mean = sum(score.value for score in seven) / len(seven)
-            out.append(Score("transfer", name, mean, sum(score.n for score in seven), split, None, protocol))
+            out.append(Score("transfer", name, mean, sum(score.n for score in seven), split, None, seven[0].protocol))
     return out
 
 

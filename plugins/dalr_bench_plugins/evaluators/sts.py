@@ -107,7 +107,24 @@ class Sts:
                     Score(f"{found.task}/{subset.name}", "spearman", rho, len(subset.gold), found.split, None, protocol)
                     for subset, rho in zip(found.subsets, own, strict=True)
                 ]
-        return Evaluation([*self._average(columns, protocol), *columns, *parts], predictions, self.missing)
+        return Evaluation([*self._average(columns), *columns, *parts], predictions, self.missing)
+
+    def by_task(self) -> Mapping[str, Sts]:
+        """Itself with one set each."""
+        return {found.task: self._only(found) for found in self.sets}
+
+    def joined(self, results: Sequence[Evaluation]) -> Evaluation:
+        """As `evaluate` of all sets: a set's own score comes first in its result, its subsets after it."""
+        columns = [result.scores[0] for result in results]
+        parts = [score for result in results for score in result.scores[1:]]
+        kept = [item for result in results for item in result.predictions]
+        return Evaluation([*self._average(columns), *columns, *parts], kept, self.missing)
+
+    def _only(self, found: PairSet) -> Sts:
+        out = copy(self)
+        out.sets, out.missing = [found], []
+        out._aside = self._aside if found is self.sets[0] else []
+        return out
 
     def plain(self, whole: bool = False) -> Sts:
         """Itself with the pairs of each subset as the toolkit batches them: by the words of both sides, then gold.
@@ -126,12 +143,13 @@ class Sts:
             return spearman(kept.predicted, kept.gold)
         return float(np.average(own, weights=sizes if self.aggregation == "wmean" else None))
 
-    def _average(self, columns: Sequence[Score], protocol: str) -> list[Score]:
+    def _average(self, columns: Sequence[Score]) -> list[Score]:
         seven = [score for score in columns if score.task in SEVEN]
         if len(seven) < len(SEVEN):
             return []
         mean = sum(score.value for score in seven) / len(seven)
-        return [Score("STS", "avg", mean, sum(score.n for score in seven), self.split, self.aggregation, protocol)]
+        n, protocol = sum(score.n for score in seven), seven[0].protocol
+        return [Score("STS", "avg", mean, n, self.split, self.aggregation, protocol)]
 
 
 def cosine(left_ND: NDArray[np.float32], right_ND: NDArray[np.float32]) -> NDArray[np.float64]:

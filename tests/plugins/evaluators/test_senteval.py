@@ -135,7 +135,8 @@ def plain(data: Examples) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 
 
 def test_random_rows_score_near_the_majority_class(shared: Path) -> None:
-    result = SentEval(mode="fast", data=shared / "data").evaluate(Rows())
+    evaluator, subject = SentEval(mode="fast", data=shared / "data"), Rows()
+    result = evaluator.joined([part.evaluate(subject) for part in evaluator.by_task().values()])
     found = {score.task: score.value for score in result.scores if score.metric == "acc"}
     assert set(found) == set(SEVEN)
     for task, majority in MAJORITY.items():
@@ -196,6 +197,12 @@ def test_an_absent_task_is_reported_and_leaves_no_mean(tmp_path: Path) -> None:
     assert {score.task for score in result.scores} == {"MR"}
     with pytest.raises(DataError, match="none of the asked sets"):
         SentEval(tasks=["CR"], root=str(tmp_path))
+
+
+def test_tasks_one_by_one_give_what_all_of_them_give(shared: Path) -> None:
+    evaluator, subject = SentEval(tasks=["TREC", "MRPC"], mode="fast", data=shared / "data"), Rows()
+    parts = [part.evaluate(subject) for part in evaluator.by_task().values()]
+    assert evaluator.joined(parts).scores == evaluator.evaluate(subject).scores
 
 
 def test_probing_tasks_are_scored_where_their_files_are(tmp_path: Path) -> None:

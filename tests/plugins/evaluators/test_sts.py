@@ -141,7 +141,9 @@ def test_a_dev_check_encodes_the_dev_set_and_nothing_else(shared: Path) -> None:
 
 
 def test_an_encoder_of_random_rows_is_near_zero_on_every_set(shared: Path) -> None:
-    result = Sts(data=shared / "data").evaluate(Rows())
+    evaluator, subject = Sts(data=shared / "data"), Rows()
+    result = evaluator.evaluate(subject)
+    assert evaluator.joined([part.evaluate(subject) for part in evaluator.by_task().values()]).scores == result.scores
     columns = {score.task: score for score in result.scores if "/" not in score.task}
     assert set(columns) == {"STS", *SEVEN}
     for task in SEVEN:
