@@ -119,8 +119,8 @@ def test_reports_both_kinds(text: torch.Tensor) -> None:
 @pytest.mark.parametrize(
     ("options", "kinds"),
     [
-        ({}, ["Linear", "BatchNorm1d", "ReLU"] * 2),
-        ({"final": False}, ["Linear", "BatchNorm1d", "ReLU", "Linear"]),
+        ({}, ["Linear", "BatchNorm", "ReLU"] * 2),
+        ({"final": False}, ["Linear", "BatchNorm", "ReLU", "Linear"]),
         ({"batchnorm": False}, ["Linear", "ReLU"] * 2),
         ({"layers": 1, "final": False}, ["Linear"]),
     ],
