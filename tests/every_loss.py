@@ -17,6 +17,7 @@ from dalr_bench.data.teachers import Resident, TeacherBank
 from dalr_bench.data.tokens import DeviceTokens, TokenStore
 from dalr_bench.plugin.manager import load
 from dalr_bench.plugin.registry import Catalogue
+from dalr_bench.train import gradcache
 from dalr_bench.train.engine import Engine, Stream
 from dalr_bench.train.objective import Objective, Term
 from dalr_bench.train.seed import seed_torch
@@ -143,3 +144,30 @@ def weights(made: Engine) -> dict[str, torch.Tensor]:
         **{f"student.{name}": value.clone() for name, value in made.student.state_dict().items()},
         **{f"objective.{name}": value.clone() for name, value in made.objective.state_dict().items()},
     }
+
+
+def pieces_by_hand(made: Engine, step: int, size: int) -> float:
+    """A step's loss: pieces encoded with a graph under the seeds of (seed, step, piece), joined, one backward through all."""
+    made.student.train()
+    parts = []
+    for number, piece in enumerate(made.pieces(step, size)):
+        seed_torch(0, "step", step, number)
+        parts.append(made.encode(piece))
+    batch = made.batch(step)
+    loss, _ = made.losses(step, batch, gradcache.joined(parts, batch.tokens.ids_NL.shape[1]))
+    loss.backward()
+    return float(loss.detach())
+
+
+def kept_bytes(made: Engine) -> int:
+    """What autograd saves between the forward and the backward pass; the step's gradients stay in `.grad`."""
+    sizes: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        sizes[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss, _ = made.forward(0)
+    loss.backward()
+    return sum(sizes.values())

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from dalr_bench.config import TrainOptions
 from dalr_bench.train.distributed import is_part
-
-if TYPE_CHECKING:
-    from torch.distributed.tensor import DTensor
 
 
 def optimizer(student: nn.Module, objective: nn.Module, options: TrainOptions) -> torch.optim.AdamW:
@@ -39,9 +35,9 @@ def clip(weights: Sequence[Tensor], limit: float) -> Tensor:
     if not cut:
         return nn.utils.clip_grad_norm_(weights, limit, foreach=True)
     rest = [gradient for gradient in gradients if not is_part(gradient)]
-    of_parts: DTensor = nn.utils.get_total_norm(cut)  # type: ignore[assignment]
-    norm: Tensor
-    norm = torch.stack([of_parts.full_tensor(), nn.utils.get_total_norm(rest).to(of_parts.device)]).norm()
+    of_parts = nn.utils.get_total_norm(cut)
+    of_all = of_parts.full_tensor() if is_part(of_parts) else of_parts
+    norm: Tensor = torch.stack([of_all, nn.utils.get_total_norm(rest).to(of_all.device)]).norm()
     torch._foreach_mul_([gradient.to_local() for gradient in cut] + rest, (limit / (norm + 1e-6)).clamp(max=1.0))
     return norm
 

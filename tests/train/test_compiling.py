@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from compilers import QUIET, counted, with_a_compiler
-from every_loss import LOSSES, engine, gradients, weights
+from every_loss import LOSSES, engine, gradients, kept_bytes, pieces_by_hand, weights
 
 from dalr_bench import SuiteError, TrainingError
 from dalr_bench.keeping import Keeping
@@ -103,44 +103,16 @@ def test_looking_on_changes_nothing_and_a_seed_gives_the_same_bits() -> None:
 
 @pytest.mark.usefixtures("compiler")
 def test_in_pieces_both_passes_drop_the_same_units() -> None:
-    """By hand: pieces encoded with a graph under their seeds, joined, one backward pass through all."""
-    from dalr_bench.train import gradcache
-    from dalr_bench.train.seed import seed_torch
-
     found = []
     for by_hand in (False, True):
         made = engine(["info"], **ALIKE, micro_batch=10)
         with compiling(made.student, "default", CPU):
-            if not by_hand:
-                loss, _ = made.backward(2)
-            else:
-                made.student.train()
-                parts = []
-                for number, piece in enumerate(made.pieces(2, 10)):
-                    seed_torch(0, "step", 2, number)
-                    parts.append(made.encode(piece))
-                batch = made.batch(2)
-                loss, _ = made.losses(2, batch, gradcache.joined(parts, batch.tokens.ids_NL.shape[1]))
-                loss.backward()
-        found.append((float(loss.detach()), gradients(made)))
+            loss = pieces_by_hand(made, 2, 10) if by_hand else float(made.backward(2)[0].detach())
+        found.append((loss, gradients(made)))
     assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
     for name, value in found[1][1].items():
         if value is not None:
             torch.testing.assert_close(found[0][1][name], value, rtol=0, atol=1e-5 * max(1.0, float(value.abs().max())))
-
-
-def kept_bytes(made: Engine) -> int:
-    """What autograd saves between the forward and the backward pass; the step's gradients stay in `.grad`."""
-    sizes: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        sizes[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss, _ = made.forward(0)
-    loss.backward()
-    return sum(sizes.values())
 
 
 @pytest.mark.slow

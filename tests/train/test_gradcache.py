@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from every_loss import LOSSES, ONLY_TEXT, engine, gradients, weights
+from every_loss import LOSSES, ONLY_TEXT, engine, gradients, pieces_by_hand, weights
 from torch import nn
 
 from dalr_bench import Encoding, LossInputs, LossOutput, TrainingError
-from dalr_bench.train import gradcache
 from dalr_bench.train.engine import Engine, Watch
 from dalr_bench.train.objective import Objective, Term
 from dalr_bench.train.seed import seed_torch
@@ -68,15 +67,7 @@ def test_with_dropout_both_passes_drop_the_same_units(label: str) -> None:
     """By hand: pieces encoded with a graph under the seeds of (seed, step, piece), joined, one backward through all."""
     made, by_hand = engine([label], dropout=0.3, micro_batch=4), engine([label], dropout=0.3)
     found = one_step(made, 2)
-    by_hand.student.train()
-    parts = []
-    for number, piece in enumerate(by_hand.pieces(2, 4)):
-        seed_torch(0, "step", 2, number)
-        parts.append(by_hand.encode(piece))
-    batch = by_hand.batch(2)
-    loss, _ = by_hand.losses(2, batch, gradcache.joined(parts, batch.tokens.ids_NL.shape[1]))
-    loss.backward()
-    assert found[0] == pytest.approx(float(loss.detach()), rel=1e-9)
+    assert found[0] == pytest.approx(pieces_by_hand(by_hand, 2, 4), rel=1e-9)
     agree(found[2], gradients(by_hand))
     assert max(float(value.abs().max()) for value in found[2].values() if value is not None) > 1e-4
     assert found[0] != pytest.approx(one_step(engine([label], micro_batch=4), 2)[0], rel=1e-4)

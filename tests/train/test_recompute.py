@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from every_loss import engine, weights
+from every_loss import engine, kept_bytes, weights
 
 from dalr_bench import SuiteError
-from dalr_bench.train.engine import Engine, Watch
+from dalr_bench.train.engine import Watch
 from dalr_bench.train.recompute import recomputing
-
-
-def kept_bytes(made: Engine) -> int:
-    """What autograd saves between the forward and the backward pass."""
-    sizes: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        sizes[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss, _ = made.forward(0)
-    loss.backward()
-    return sum(sizes.values())
 
 
 @pytest.mark.parametrize("micro_batch", [None, 4])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from dalr_bench.errors import SuiteError
@@ -97,7 +98,9 @@ def test_two_processes_leave_the_record_of_one(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.slow
 def test_cut_weights_leave_the_same_files(tmp_path: Path) -> None:
-    (tmp_path / "s.yaml").write_text(SUITE.replace("ranked: {losses.end: {name: deadly}}", "ranked: {train.log_every: 1}"))
+    # With AdamW's own epsilon a gradient that is rounding alone moves a weight by lr, and its sign is chance.
+    plain = SUITE.replace("ranked: {losses.end: {name: deadly}}", "ranked: {train.log_every: 1}")
+    (tmp_path / "s.yaml").write_text(plain.replace("base: {", "base: {train: {eps: 1.0e-3}, "))
     alone, cut = tmp_path / "one" / "several", tmp_path / "cut" / "several"
     for results, executor in ((alone, "inline"), (cut, "torchrun:processes=2,shard=fsdp")):
         done = run(results.parent, executor, "--only", "ranked", "--retain", "last", suite=tmp_path / "s.yaml")
@@ -115,10 +118,7 @@ def test_cut_weights_leave_the_same_files(tmp_path: Path) -> None:
                 ours, theirs = load_file(cut / name / path), load_file(alone / name / path)
                 assert ours.keys() == theirs.keys()
                 for key, value in theirs.items():
-                    # AdamW moves a weight by up to lr a step whatever its gradient: where that is rounding alone, signs differ.
-                    apart = (ours[key] - value).abs().float()
-                    assert apart.max() <= 4 * 2e-3, (path, key)
-                    assert (apart > 1e-4).float().mean() < 0.01, (path, key)
+                    assert torch.allclose(ours[key], value, rtol=0, atol=1e-5), (path, key)  # a hundredth of one step
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 import torch
 from compilers import QUIET, counted, with_a_compiler
+from torch._inductor import config as inductor
 
 from dalr_bench import TokenBatch
 from dalr_bench_plugins.networks.pooling import Pooling
@@ -81,13 +82,13 @@ def test_draws_follow_the_seed_with_and_without_a_graph() -> None:
 
 
 @pytest.mark.slow
-def test_with_torchs_own_draws_it_is_the_uncompiled_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_torchs_own_draws_it_is_the_uncompiled_forward() -> None:
     """inductor draws its own way unless told to ask torch: then every mask is the one that plain operations draw."""
     from dalr_bench_plugins.shaped.forward import through
 
-    monkeypatch.setattr("torch._inductor.config.fallback_random", True)
     model = encoder("Bert", dropout=0.3)
-    found = gradients(model, one(model, 3), None)
+    with inductor.patch(fallback_random=True):
+        found = gradients(model, one(model, 3), None)
     made = Compiled(model, "cls_before_pooler", (MOST, 1), "default")
     made._run = through
     torch.manual_seed(3)
