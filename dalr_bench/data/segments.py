@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,9 +72,7 @@ def gathered(rows: Iterable[Row], shards: Shards, spool: Spool | None) -> Corpus
 
 def kept_in(corpus: Corpus, folder: Path) -> Corpus:
     """The same corpus, whose stores go to a folder of their own."""
-    return Corpus(
-        corpus.sentences, corpus.fingerprint, corpus.image_of, corpus.images, columns=corpus.columns, stores=str(folder)
-    )
+    return replace(corpus, stores=str(folder))
 
 
 def _image_of(segments: Sequence[Segment]) -> list[int]:
