@@ -12,6 +12,7 @@ from dalr_bench.errors import DataError, Fault
 from dalr_bench.orphans import sweep
 from dalr_bench.record.events import EVENTS, tell_event
 from dalr_bench.record.files import load_json, write_json
+from dalr_bench.record.form import fault_of
 from dalr_bench.record.lease import holder, is_abandoned
 from dalr_bench.record.record import Record, scores_to_json
 from dalr_bench.types import Score
@@ -77,6 +78,8 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         raise DataError(Fault(str(error), file=str(path))) from None
     if not isinstance(document, dict):
         raise DataError(Fault("a config is an object", file=str(path)))
+    if (what := fault_of(document)) is not None:
+        raise DataError(Fault(what, file=str(path)))
     return document
 
 

@@ -96,7 +96,11 @@ def run(number: int, suite: Path, results: Path, cache: Path) -> str:
     words = ["run", suite, "--results", results, "--executor", "inline", "--device", "cpu", "--offline"]
     done = call(words, [results, cache])
     failed(number, "run", done)
-    assert done.code in (0, 1, 4, 5), (number, done.err)
+    # What only a component can know when it is built (a width its heads do not divide) is the suite's fault as well: then every
+    # run that failed says so.
+    filed = [json.loads(path.read_text()) for path in results.glob("*/*/record.json")]
+    suites = {record["exit_code"] for record in filed if record["status"] == "failed"} == {2}
+    assert done.code in (0, 1, 4, 5) or (done.code == 2 and suites), (number, done.err)
     (folder,) = results.iterdir()
     found = [json.loads(path.read_text())["status"] for path in folder.glob("*/record.json")]
     assert ("failed" in found) == (done.code != 0), (number, found, done.code)

@@ -107,7 +107,15 @@ def test_a_folder_in_its_place_is_damaged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [(None, "no config.json"), ("{", "half-written"), ("[]", "a config is an object")]
+    ("text", "reason"),
+    [
+        (None, "no config.json"),
+        ("{", "half-written"),
+        ("[]", "a config is an object"),
+        ('{"backbone": {"name": {}, "options": {}}}', "backbone.name: Input should be a valid string"),
+        ('{"losses": {"a": {"name": "b"}}}', "losses.a.options: Field required"),
+        ('{"evaluate": {}}', "evaluate: Input should be a valid list"),
+    ],
 )
 def test_a_config_that_cannot_be_read(tmp_path: Path, text: str | None, reason: str) -> None:
     if text is not None:
