@@ -102,7 +102,8 @@ class Teacher(Protocol):
     """Frozen: asked once per sentence for the whole grid, rows in order. `encode_image` where it sees pictures,
     `encode_states(sentences) -> list[Tensor [L, T]]` where it can give token states.
 
-    `fingerprint` (optional attribute, str) is the hash of the weights; without it the part's name and options are used.
+    `fingerprint` (optional attribute, str) hashes all that decides the rows: weights, tokenizer, pooling, length. Stores go
+    by it alone; without it they go by the part's name, options and version.
     """
 
     def encode_text(self, sentences: list[str]) -> Tensor: ...
@@ -155,7 +156,10 @@ class SpaceProvider(Protocol):
 
 
 class TrainedRun(Protocol):
-    """Another run of the grid, finished and frozen: what a teacher that is a run is made of. `space` names one of its losses."""
+    """Another run of the grid, finished and frozen: what a teacher that is a run is made of. `space` names one of its losses.
+
+    `fingerprint` hashes its weights and how rows are read from them: what a store of its rows must go by.
+    """
 
     @property
     def fingerprint(self) -> str: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from dalr_bench.data.pixels import pixel_store, to_pixels
 from dalr_bench.errors import DataError, SuiteError, nearest
 from dalr_bench.evaluate.untouched import eval_mode, forked_rng
 from dalr_bench.protocols import SpaceProvider
+from dalr_bench.record.store import read_config
 from dalr_bench.train import weights
 from dalr_bench.train.objective import Objective
 from dalr_bench.types import Corpus, TokenBatch
@@ -135,7 +137,14 @@ def open_run(folder: Path, workshop: Workshop) -> FrozenRun:
     built = open_built(folder, workshop, whole=True)
     for module in (built.student, built.objective):
         module.eval().requires_grad_(False)
-    return FrozenRun(built.student, built.objective, workshop.device, weights.digest(folder))
+    return FrozenRun(built.student, built.objective, workshop.device, _known_by(folder, built))
+
+
+def _known_by(folder: Path, built: Built) -> str:
+    """sha256 of the weights and of how rows are read from them: equal weights may be pooled, cut or scaled in two ways."""
+    config = read_config(folder)
+    read = {"backbone": config["backbone"], "losses": config["losses"], "tokens": built.student.tokenizer.fingerprint}
+    return hashlib.sha256(json.dumps([weights.digest(folder), read], sort_keys=True).encode()).hexdigest()
 
 
 def open_built(folder: Path, workshop: Workshop, whole: bool = False) -> Built:

@@ -94,3 +94,41 @@ def test_a_teacher_without_pictures_is_a_fault(done: Path) -> None:
     workshop = Workshop(load(), torch.device("cpu"))
     with pytest.raises(SuiteError, match="pictures only in a joint space"):
         workshop.pictures(read_config(folder), "text", CORPUS, opener(folder, workshop))
+
+
+READINGS = f"""extends: {TINY}
+suite: readings
+seeds: [0]
+base:
+  teachers: null
+  losses: {{grounding: null}}
+  train: {{steps: 2, keep: last, dev: null}}
+support: null
+ablate:
+  untrained: null
+  baseline: null
+  ranked: null
+  plain: {{}}
+  kept: {{backbone.keep_head: true}}
+  short: {{backbone.max_length: 5}}
+  mean: {{backbone.pooling: mean, train.steps: 0}}
+  first: {{backbone.pooling: cls_before_pooler, train.steps: 0}}
+"""
+
+
+def test_runs_of_equal_weights_that_are_read_otherwise_are_two_teachers(tmp_path: Path) -> None:
+    """Stores of rows go by a teacher's fingerprint: two that give other rows may not share one."""
+    suite = tmp_path / "readings.yaml"
+    suite.write_text(READINGS)
+    with pytest.raises(SystemExit) as left:
+        main(["run", str(suite), "--executor", "inline", "--results", str(tmp_path)])
+    assert left.value.code == 0
+    folders = {path.name.partition("-")[0]: path for path in (tmp_path / "readings").glob("*-s0-*")}
+    workshop = Workshop(load(), torch.device("cpu"))
+    for one, other in (("plain", "kept"), ("mean", "first")):
+        assert weights.digest(folders[one]) == weights.digest(folders[other])
+        mine, theirs = open_run(folders[one], workshop), open_run(folders[other], workshop)
+        assert not torch.allclose(mine.encode_text(CORPUS.sentences), theirs.encode_text(CORPUS.sentences), atol=1e-3)
+        assert mine.fingerprint != theirs.fingerprint
+    assert open_run(folders["plain"], workshop).fingerprint == open_run(folders["plain"], workshop).fingerprint
+    assert len({open_run(folder, workshop).fingerprint for folder in folders.values()}) == 5
