@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 Pairs = Sequence[tuple[str, str]]
 # Predictions that do not give the recorded score again belong to something else.
 _SLACK = 1e-6
+# SentEval prints accuracies in percent with two decimals, of each fold and of their mean, and folds differ by an example.
+_ROUNDED = 1.5e-4
 # A table or report makes many tests: their variances are known to 3 % from so many draws.
 _DRAWS_OF_TABLES = 2_000
 
@@ -42,6 +44,11 @@ METRICS: Mapping[str, tuple[Callable[..., float], Callable[..., Floats]]] = {
     "accuracy": (_accuracy, accuracy_draws),
     "acc": (_accuracy, accuracy_draws),
 }
+
+
+def _slack(metric: str, size: int) -> float:
+    """How far a recorded score may be from that of its predictions: of an accuracy, by less than half an example."""
+    return _SLACK if metric == "spearman" else max(_ROUNDED, 0.5 / size)
 
 
 @dataclass(frozen=True)
@@ -91,7 +98,7 @@ class Predicted:
         if any(not np.array_equal(each.gold, gold) for each in found):
             raise DataError("the runs were scored on different examples")
         for run, each in zip(runs, found, strict=True):
-            if abs(METRICS[metric][0](each.predicted, gold) - self.scores(run)[key]) > _SLACK:
+            if abs(METRICS[metric][0](each.predicted, gold) - self.scores(run)[key]) > _slack(metric, len(gold)):
                 raise DataError(f"the predictions of {run} do not give its recorded score")
         return np.stack([each.predicted for each in found]), gold
 

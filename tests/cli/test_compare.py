@@ -20,9 +20,9 @@ from scipy import stats
 
 from dalr_bench.cli.compare import command
 from dalr_bench.errors import DataError, SuiteError
-from dalr_bench.record.predictions import predictions_path, write_predictions
+from dalr_bench.record.predictions import predictions_path, read_predictions, write_predictions
 from dalr_bench.record.store import finish, read_record
-from dalr_bench.types import Predictions
+from dalr_bench.types import Predictions, Score
 
 
 @pytest.fixture
@@ -126,6 +126,38 @@ def test_predictions_of_something_else_are_not_believed(results: Path) -> None:
         write_predictions(results / run, Predictions("STS12", gold, gold))
     why = lines(results, "better", "plain", "--tasks", "STS12")["STS12"]["why_no_examples"]
     assert why == "the predictions of better-0 do not give its recorded score"
+
+
+def as_the_toolkit_prints(right: np.ndarray, folds: int) -> float:
+    """SentEval's accuracy: of each fold in percent with two decimals, their mean with two."""
+    return round(float(np.mean([round(100 * float(part.mean()), 2) for part in np.array_split(right, folds)])), 2) / 100
+
+
+@pytest.mark.parametrize(("task", "size", "folds"), [("MPQA", 10606, 10), ("CR", 3775, 10), ("SST", 1821, 1), ("MRPC", 1725, 1)])
+def test_accuracies_that_the_toolkit_rounds_rest_on_examples(tmp_path: Path, task: str, size: int, folds: int) -> None:
+    rng = np.random.default_rng(size)
+    folder = write(tmp_path / "s", {task: 100})
+    gold = rng.integers(0, 2, size)
+    for variant, share in (("better", 0.85), ("plain", 0.8)):
+        for seed in range(SEEDS):
+            right = rng.random(size) < share + 0.01 * rng.normal()
+            write_predictions(folder / f"{variant}-{seed}", Predictions(task, np.where(right, gold, 1 - gold), gold))
+            record = read_record(folder / f"{variant}-{seed}")
+            assert record is not None
+            value = as_the_toolkit_prints(right, folds)
+            assert folds == 1 or abs(value - right.mean()) > 1e-6  # what is compared is not the plain mean
+            scores = [Score(task, "acc", value, size), Score("transfer", "avg", value, size)]
+            finish(folder / f"{variant}-{seed}", replace(record, scores=scores))
+    found = lines(folder, "better", "plain", "--resamples", 200)
+    assert [line["rests_on"] for line in found.values()] == ["seeds and examples"] * 2, found
+    assert [line["examples"] for line in found.values()] == [size, size]
+    # One example that is right in the record and wrong among the predictions is one too many.
+    run = folder / "better-0"
+    known = read_predictions(run, task)
+    wrong = np.flatnonzero(known.predicted == known.gold)[: 3 if size > 5000 else 1]
+    write_predictions(run, Predictions(task, np.where(np.isin(np.arange(size), wrong), 1 - known.gold, known.predicted), gold))
+    line = lines(folder, "better", "plain", "--resamples", 200, "--tasks", task)[task]
+    assert line["why_no_examples"] == "the predictions of better-0 do not give its recorded score"
 
 
 def test_an_average_that_is_not_the_mean_rests_on_seeds(results: Path) -> None:
