@@ -6,12 +6,12 @@ import time
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dalr_bench.conformance.bench import Bench, BrokenError, Check, UncheckedError
 from dalr_bench.conformance.probes import finite, random_states_kept
 from dalr_bench.conformance.steps import Maker, declared
-from dalr_bench.train.objective import trainable
+from dalr_bench.train.objective import parts_of, trainable
 from dalr_bench.types import LossInputs, LossOutput
 
 _SHAPES = {"one row": (1, "random"), "equal rows": (6, "equal"), "zero rows": (6, "zero"), "long rows": (6, "long")}
@@ -120,7 +120,7 @@ def saved(bench: Bench) -> None:
 
     old, new = bench.build(seed=1), bench.build(seed=2)
     maker = _maker(bench)
-    parts = nn.ModuleDict(trainable(old))
+    parts = parts_of(old)
     for seed in range(3):
         torch.autograd.backward(_call(old, maker.but(seed=seed).inputs()).loss)
         with torch.no_grad():
@@ -129,7 +129,7 @@ def saved(bench: Bench) -> None:
                     parameter.sub_(parameter.grad, alpha=0.1)
                     parameter.grad = None
     state = {name: value.detach().clone().contiguous() for name, value in parts.state_dict().items()}
-    nn.ModuleDict(trainable(new)).load_state_dict(load(save(state)) if state else {})
+    parts_of(new).load_state_dict(load(save(state)) if state else {})
     bench.note = f"three steps, then {len(state)} tensors saved and loaded"
     values = []
     for loss in (old, new):

@@ -41,7 +41,7 @@ class Objective(nn.Module):
         super().__init__()
         self.terms = tuple(terms)
         for term in self.terms:
-            self.add_module(term.label.replace(".", "_"), nn.ModuleDict(trainable(term.loss)))
+            _put(self, term.label, parts_of(term.loss))
 
     @property
     def needs_tokens(self) -> bool:
@@ -98,6 +98,21 @@ def trainable(loss: object) -> Mapping[str, nn.Module]:
     if isinstance(loss, nn.Module):
         return {"loss": loss}
     return {name: value for name, value in vars(loss).items() if isinstance(value, nn.Module)}
+
+
+def parts_of(loss: object) -> nn.Module:
+    """The trainable parts of a loss as one module; a ModuleDict has no room for parts called `values` or `keys`."""
+    found = nn.Module()
+    for name, part in trainable(loss).items():
+        _put(found, name, part)
+    return found
+
+
+def _put(parent: nn.Module, name: str, child: nn.Module) -> None:
+    """`child` under its name, with `_` after it where a module has such an attribute (`type`, `train`, ...) already."""
+    while hasattr(parent, name):
+        name += "_"
+    parent.add_module(name, child)
 
 
 def check_encoding(encoding: Encoding, rows: int) -> None:
