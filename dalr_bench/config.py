@@ -101,8 +101,6 @@ class TrainOptions(Closed):
             raise ValueError("`mix: every` needs `every: k` (a paired batch each k steps)")
         if self.mix == "ratio" and self.ratio is None:
             raise ValueError("`mix: ratio` needs `ratio` (the share of steps on the second stream)")
-        if self.gradients_every and self.micro_batch is not None:
-            raise ValueError("`gradients_every` needs the graph of the whole batch: leave out `micro_batch`")
         if self.compile == "graphs" and (what := self._not_in_graphs()):
             raise ValueError(f"`compile: graphs` replays whole recorded steps: leave out `{what}`, or take `compile: default`")
         return self

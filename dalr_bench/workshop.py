@@ -207,7 +207,11 @@ def train_options(config: Config) -> TrainOptions:
     try:
         return TrainOptions.model_validate(config["train"])
     except ValidationError as error:
-        raise SuiteError([Fault(item["msg"].removeprefix("Value error, "), path="train") for item in error.errors()]) from error
+        raise SuiteError([_fault(item["msg"], item["loc"]) for item in error.errors()]) from error
+
+
+def _fault(told: str, place: Sequence[int | str]) -> Fault:
+    return Fault(told.removeprefix("Value error, "), path=".".join(("train", *map(str, place))))
 
 
 def dims_to_json(dims: Dims) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Account:
     _times: dict[str, list[dict[str, list[float]]]] = field(default_factory=dict)
     _waiting: list[tuple[str, list[Mark], Clock]] = field(default_factory=list)
     _bytes: dict[str, int] = field(default_factory=dict)
-    _beside: dict[str, list[tuple[Any, Any, Clock]]] = field(default_factory=dict)
+    _beside: dict[str, list[tuple[int, Any, Any, Clock]]] = field(default_factory=dict)
 
     @contextmanager
     def step(self, stream: str, device: torch.device, unlike: bool = False) -> Iterator[None]:
@@ -71,28 +71,28 @@ class Account:
             return
         self._mark(part, None)
         for output in outputs:
-            if output.requires_grad:
-                output.register_hook(self._begins(part))
+            if (
+                output.requires_grad and not output.is_leaf
+            ):  # a leaf's gradient ends a pass: what comes then tells (`begins`)
+                output.register_hook(lambda _: self.begins(part))
+
+    def begins(self, part: str) -> None:
+        """The backward of `part` begins now."""
+        if self._read is not None:
+            self._mark(None, part)
 
     @contextmanager
     def aside(self, part: str, device: torch.device) -> Iterator[None]:
-        """Work beside the step itself, timed each time it is done."""
+        """Work beside the step itself, timed each time it is done; a step may do it bit by bit."""
         clock = _clock(device)
         start = clock.now()
         yield
-        self._beside.setdefault(part, []).append((start, clock.now(), clock))
+        self._beside.setdefault(part, []).append((sum(self._seen.values()), start, clock.now(), clock))
 
     def backward_ended(self) -> None:
         """All gradients are there."""
         if self._read is not None:
             self._mark(None, REST)
-
-    def _begins(self, part: str) -> Any:
-        def hook(_: Tensor) -> None:
-            if self._read is not None and not any(mark.begins == part for mark in self.marks):
-                self._mark(None, part)
-
-        return hook
 
     def _mark(self, ends: str | None, begins: str | None) -> None:
         self.marks.append(Mark(ends, begins, self._read()))
@@ -157,8 +157,8 @@ class Account:
     def _cost_beside(self, name: str) -> Cost:
         """Spread over all steps of the run."""
         total, times = sum(self._seen.values()), self._beside[name]
-        ms = sum(clock.ms(start, end) for start, end, clock in times)
-        share = len(times) / total
+        ms = sum(clock.ms(start, end) for _, start, end, clock in times)
+        share = len({step for step, *_ in times}) / total
         return {
             "ms_per_step": ms / total,
             "forward_ms": None,

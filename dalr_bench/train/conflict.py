@@ -42,12 +42,21 @@ class Conflict:
     def measure(self, student: nn.Module) -> dict[str, Tensor]:
         """Scalars of this step; a cosine with a term that does not reach the student is not a number."""
         terms, self._terms = self._terms, {}
-        weights = [weight for weight in student.parameters() if weight.requires_grad]
-        grads = {
-            name: torch.autograd.grad(term, weights, retain_graph=True, allow_unused=True)
-            for name, term in terms.items()
+        weights = trained(student)
+        grads = [torch.autograd.grad(t, weights, retain_graph=True, allow_unused=True) for t in terms.values()]
+        return columns(list(terms), gram(grads))
+
+    def on_rows(self, rows: Sequence[Tensor]) -> dict[str, Sequence[Tensor | None]]:
+        """Each term's gradient on the encodings that the losses looked at, where these have no graph to the student."""
+        terms, self._terms = self._terms, {}
+        return {
+            name: torch.autograd.grad(term, rows, retain_graph=True, allow_unused=True) for name, term in terms.items()
         }
-        return _named(list(grads), gram(list(grads.values())))
+
+
+def trained(student: nn.Module) -> list[nn.Parameter]:
+    """The weights that gradients are of."""
+    return [weight for weight in student.parameters() if weight.requires_grad]
 
 
 def gram(grads: Sequence[Sequence[Tensor | None]]) -> Tensor:
@@ -62,7 +71,8 @@ def gram(grads: Sequence[Sequence[Tensor | None]]) -> Tensor:
     return gram_KK
 
 
-def _named(names: Sequence[str], gram_KK: Tensor) -> dict[str, Tensor]:
+def columns(names: Sequence[str], gram_KK: Tensor) -> dict[str, Tensor]:
+    """`grad(a)` and `cosine(a, b)`, float64 scalars on the device."""
     norm_K = gram_KK.diagonal().sqrt()
     found: Mapping[str, Tensor] = {f"grad({name})": norm_K[i] for i, name in enumerate(names)}
     pairs = combinations(range(len(names)), 2)

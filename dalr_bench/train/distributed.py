@@ -14,7 +14,7 @@ sum does not overlap the backward pass. Losses are computed by every process, so
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -87,17 +87,28 @@ class Group:
             _summed([p.grad for p in student.parameters() if p.grad is not None and not is_part(p)], 1.0)
             _summed([p.grad for p in objective.parameters() if p.grad is not None], 1.0 / self.size)
 
+    def totals(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Sums over the processes, which all give as many tensors of the same shapes."""
+        return list(tensors) if self.size == 1 else _totals(tensors)
 
-def _summed(gradients: Iterable[Tensor], times: float) -> None:
-    by_type: dict[torch.dtype, list[Tensor]] = {}
-    for gradient in gradients:
-        by_type.setdefault(gradient.dtype, []).append(gradient)
-    for found in by_type.values():
-        flat = torch.cat([gradient.reshape(-1) for gradient in found])
+
+def _summed(gradients: Sequence[Tensor], times: float) -> None:
+    for gradient, total in zip(gradients, _totals(gradients, times), strict=True):
+        gradient.copy_(total)
+
+
+def _totals(tensors: Sequence[Tensor], times: float = 1.0) -> list[Tensor]:
+    """Their sums over the processes, in order: views of one flat tensor a number type, which goes round as a whole."""
+    by_type: dict[torch.dtype, list[int]] = {}
+    for place, tensor in enumerate(tensors):
+        by_type.setdefault(tensor.dtype, []).append(place)
+    found: dict[int, Tensor] = {}
+    for places in by_type.values():
+        flat = torch.cat([tensors[place].reshape(-1) for place in places])
         dist.all_reduce(flat)
-        parts = flat.mul_(times).split([gradient.numel() for gradient in found])
-        for gradient, part in zip(found, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
+        parts = flat.mul_(times).split([tensors[place].numel() for place in places])
+        found |= {place: part.view(tensors[place].shape) for place, part in zip(places, parts, strict=True)}
+    return [found[place] for place in range(len(tensors))]
 
 
 def join(device: torch.device, shard: str | None = None) -> Group:

@@ -78,9 +78,7 @@ class Engine:
     looks: Looks = field(init=False)
 
     def __post_init__(self) -> None:
-        # Of several processes none has the graph of the whole batch, which pulls are measured in.
-        options = self.options if self.group.size == 1 else self.options.model_copy(update={"gradients_every": 0})
-        self.looks = looks(options)
+        self.looks = looks(self.options)
 
     def train(self, watch: Watch, saver: Saver | None = None) -> Trained:
         """Run all steps and leave the kept weights in the student. Raises TrainingError for a loss that is not finite."""
@@ -158,7 +156,7 @@ class Engine:
         if self.group.size > 1 or (size is not None and size < len(self.schedule.at(step)[1])):
             return gradcache.backward(self, step, size)
         loss, terms = self.forward(step)
-        self.looks.pull(step, self.student, self.device)
+        self.looks.pull(step, self.student)
         torch.autograd.backward(loss)
         return loss, terms
 

@@ -4,7 +4,8 @@ GradCache (Gao et al. 2021, "Scaling deep contrastive learning batch size under 
 1. every piece is encoded without a graph; the losses look at the joined encodings E and give dL/dE and the gradients
    of their own parts;
 2. every piece is encoded again, with a graph, and dL/dE of its rows is sent back through it.
-The gradient is that of the whole batch; only the order of additions differs. Random draws are replayed: before each
+The gradient is that of the whole batch; only the order of additions differs. On the way the gradient of each term alone may be
+looked at (`conflict`): dL_k/dE goes through the same graph of a piece, before that of their sum. Random draws are replayed: before each
 encoding of piece k torch is seeded by (seed, step, k), so both passes drop the same units. The masks are those of the
 pieces, therefore others than the whole batch would have drawn, of the same distribution.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -21,6 +23,7 @@ from torch import Tensor, nn
 
 from dalr_bench.errors import TrainingError
 from dalr_bench.train.distributed import Group
+from dalr_bench.train.looks import Looks
 from dalr_bench.train.seed import seed_torch
 from dalr_bench.types import Batch, Encoding
 
@@ -34,6 +37,7 @@ class Step(Protocol):
     objective: Any
     seed: int
     group: Group
+    looks: Looks
 
     def batch(self, step: int) -> Batch: ...
     def pieces(self, step: int, size: int) -> Iterator[Batch]: ...
@@ -54,23 +58,44 @@ def backward(work: Step, step: int, size: int | None) -> tuple[Tensor, Terms]:
     batch, group = work.batch(step), work.group
     rows = len(batch.rows_N)
     pieces = list(work.pieces(step, size or rows))
-    first = group.rank * len(pieces)  # pieces are numbered over all processes
     once = len(pieces) == 1
     with torch.set_grad_enabled(once):
-        found = [_encoded(work, step, first + number, piece) for number, piece in enumerate(pieces)]
+        found = [_encoded(work, step, number, piece) for number, piece in _numbered(group, pieces)]
+    work.looks.lap("student")
     whole = leaves(group.gather(joined(found, batch.tokens.ids_NL.shape[1]), rows))
+    if group.size > 1:
+        work.looks.lap("exchange")
     seed_torch(work.seed, "step", step, "losses")
     with work.autocast():
         loss, terms = work.losses(step, batch, whole)
+    work.looks.split(step, work.student, group, distinct(whole))
     torch.autograd.backward(loss)
-    mine = group.own(rows)
-    start = mine.start
-    for number, piece in enumerate(pieces):
-        stop = min(start + len(piece.rows_N), mine.stop)
-        send_back(found[0] if once else _encoded(work, step, first + number, piece), whole, slice(start, stop))
-        start = stop
+    _back(work, step, pieces, whole, found[0] if once else None)
+    if group.size > 1:
+        work.looks.begins("exchange")
     group.reduce(work.student, work.objective)
     return loss.detach(), terms
+
+
+def _back(work: Step, step: int, pieces: Sequence[Batch], whole: Encoding, kept: Encoding | None) -> None:
+    """The gradients on the own rows of `whole` through the pieces' graphs: of one that was `kept`, or of each encoded again."""
+    work.looks.begins("student")
+    on_rows = [leaf.grad for leaf in distinct(whole)]
+    mine = work.group.own(len(whole.pooled_NVD))
+    start = mine.start
+    for number, piece in _numbered(work.group, pieces):
+        stop = min(start + len(piece.rows_N), mine.stop)
+        encoded = _encoded(work, step, number, piece) if kept is None else kept
+        sent = partial(through, encoded, slice(start, stop))
+        work.looks.piece(sent)
+        send_back(*sent(on_rows))
+        start = stop
+    work.looks.settle()
+
+
+def _numbered(group: Group, pieces: Sequence[Batch]) -> Iterator[tuple[int, Batch]]:
+    """Over all processes: each has as many."""
+    return enumerate(pieces, group.rank * len(pieces))
 
 
 def _encoded(work: Step, step: int, number: int, piece: Batch) -> Encoding:
@@ -102,23 +127,28 @@ def leaves(found: Encoding) -> Encoding:
     return Encoding(pooled_NVD, projected_NVD, states_NVLD)
 
 
-def send_back(piece: Encoding, whole: Encoding, rows: slice) -> None:
-    """dL/dE of these rows through the piece's own graph; what no loss looked at has no gradient and is left alone."""
-    given = [(piece.pooled_NVD, _gradient(whole.pooled_NVD, rows))]
-    if whole.projected_NVD is not whole.pooled_NVD:  # else one leaf holds the gradient of both
-        given.append((piece.projected_NVD, _gradient(whole.projected_NVD, rows)))
-    if piece.states_NVLD is not None and whole.states_NVLD is not None:
-        grad_NVLD = _gradient(whole.states_NVLD, rows)
-        width = piece.states_NVLD.shape[2]
-        given.append((piece.states_NVLD, None if grad_NVLD is None else grad_NVLD[:, :, :width]))
-    # Rows that fill up a share have no gradient.
-    wanted = [(output[: len(grad)], grad) for output, grad in given if grad is not None and output.requires_grad]
-    if wanted:
-        torch.autograd.backward([output for output, _ in wanted], [grad for _, grad in wanted])
+def distinct(found: Encoding) -> list[Tensor]:
+    """What gradients go back by, each tensor once: of rows that are pooled and projected in one, one holds the gradient of both."""
+    rest = [] if found.projected_NVD is found.pooled_NVD else [found.projected_NVD]
+    return [found.pooled_NVD, *rest, *([] if found.states_NVLD is None else [found.states_NVLD])]
 
 
-def _gradient(leaf: Tensor, rows: slice) -> Tensor | None:
-    return None if leaf.grad is None else leaf.grad[rows]
+def through(piece: Encoding, rows: slice, on_rows: Sequence[Tensor | None]) -> tuple[list[Tensor], list[Tensor]]:
+    """A piece's outputs and the gradients of its `rows` on them, of gradients on the whole batch (as `distinct` has them).
+    What no loss looked at has none and is left alone, and so are rows that fill up a share."""
+    outputs, gradients = [], []
+    for output, on_all in zip(distinct(piece), on_rows, strict=True):
+        if on_all is not None and output.requires_grad:
+            gradient = on_all[rows]
+            outputs.append(output[: len(gradient)])
+            gradients.append(gradient if gradient.ndim == 3 else gradient[:, :, : output.shape[2]])  # states are padded
+    return outputs, gradients
+
+
+def send_back(outputs: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+    """Through the piece's own graph, into `.grad`."""
+    if outputs:
+        torch.autograd.backward(outputs, gradients)
 
 
 def refuse_batch_statistics(student: nn.Module) -> None:

@@ -45,16 +45,28 @@ def test_the_suite_may_ask_for_it_and_the_run_keeps_its_name(tmp_path: Path) -> 
     assert record["micro_batch"] == 2
 
 
-def test_pieces_that_a_retry_asks_for_and_the_suite_cannot_have_are_one_line(tmp_path: Path) -> None:
-    """Gradient analysis needs the whole batch's graph: the command refuses the pair, and so does the attempt."""
-    line = ["run", str(TINY), "--results", str(tmp_path), *ONE, "--set", "train.gradients_every=2"]
-    with pytest.raises(SystemExit) as left:
-        main([*line, "--set", "train.micro_batch=2"])
-    assert left.value.code == 2
+def test_gradients_are_looked_at_in_pieces_too(tmp_path: Path) -> None:
+    """A run that is tried again with half the memory has the same columns; two processes are in test_torchrun."""
+    looking = ("--set", "train.gradients_every=2")
+    folder, _ = run(tmp_path / "a", *looking)
+    write_execution(tmp_path / "b" / "tiny" / folder.name, micro_batch=3)
+    again, record = run(tmp_path / "b", *looking)
+    assert (record["micro_batch"], record["costs"]["gradients"]["share"]) == (3, 0.5)
+    seen, whole = (
+        [json.loads(line).get("grad(info)") for line in (each / "steps.jsonl").read_text().splitlines()]
+        for each in (again, folder)
+    )
+    assert [value is not None for value in whole] == [number % 2 == 0 for number in range(len(whole))]
+    assert seen[0] == pytest.approx(whole[0], rel=1e-5)
+    # Later steps have weights that rounding moved apart.
+    assert [x for x in seen if x] == pytest.approx([x for x in whole if x], rel=0.01)
+
+
+def test_settings_of_an_attempt_that_cannot_be_are_one_line(tmp_path: Path) -> None:
     folder, _ = run(tmp_path / "name")
-    write_execution(tmp_path / "tiny" / folder.name, micro_batch=2)
+    write_execution(tmp_path / "tiny" / folder.name, micro_batch=0)
     with pytest.raises(SystemExit) as left:
-        main(line)
+        main(["run", str(TINY), "--results", str(tmp_path), *ONE])
     record = json.loads((tmp_path / "tiny" / folder.name / "record.json").read_text())
     assert (left.value.code, record["exit_code"]) == (1, 2)
-    assert record["error"] == "train: `gradients_every` needs the graph of the whole batch: leave out `micro_batch`"
+    assert record["error"] == "train.micro_batch: Input should be greater than or equal to 1"

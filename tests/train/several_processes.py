@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from dalr_bench.train.engine import Engine, Watch
 from dalr_bench.train.following import Following
 from dalr_bench.train.sharding import shard
 from dalr_bench.train.words import Word
+from dalr_bench.types import Batch
 
 CPU = torch.device("cpu")
 
@@ -38,7 +40,7 @@ def lead(made: Engine, case: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     options = EncodeOptions(budget=40, encoded=EncodingTogether(made.group))
     rows_ND = OnePass(made.student, "cpu", options).encode(SENTENCES)
     np.save(folder / f"{case['name']}-rows.npy", rows_ND)
-    return {"losses": seen}
+    return {"losses": seen, "costs": made.looks.account.costs()}
 
 
 def keeping(folder: Path, resumes: bool) -> Checkpoints:
@@ -60,11 +62,24 @@ def follow(made: Engine) -> dict[str, Any]:
     return {"losses": []}
 
 
+def slow_down(made: Engine) -> None:
+    """Its share of a step takes a while, so the others wait for it."""
+    share = made.pieces
+
+    def pieces(step: int, size: int) -> Iterator[Batch]:
+        time.sleep(0.2)
+        return share(step, size)
+
+    object.__setattr__(made, "pieces", pieces)
+
+
 def trained(case: Mapping[str, Any], folder: Path, group: Group) -> None:
     made = engine(**case["engine"])
     made.group = replace(group, shard="fsdp" if case.get("shard") else None)
     if case.get("shard"):
         shard(made.student, made.group, CPU)
+    if case.get("slow") == group.rank:
+        slow_down(made)
     found = lead(made, case, folder) if group.rank == 0 else follow(made)
     if case.get("shard"):
         # The first process asks for whole weights, the other one gives its parts.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from dalr_bench import JointSpace, LossInputs, LossOutput, TrainingError
+from dalr_bench import Encoding, JointSpace, LossInputs, LossOutput, TrainingError
 from dalr_bench.train.account import REST, Account, Mark, intervals
 from dalr_bench.train.engine import Trained, Watch
 from tests.train.test_engine import Spread, engine, quiet, spread, weights
@@ -72,6 +72,35 @@ def test_memory_is_what_a_term_keeps() -> None:
     assert (costs["losses.first"]["peak_bytes"] or 0) < numbers / 50
     assert (costs["student"]["peak_bytes"] or 0) < numbers / 50
     assert 2 * numbers <= (costs["step"]["peak_bytes"] or 0) < 4 * numbers
+
+
+def test_in_pieces_a_term_bears_the_whole_batch_and_the_student_two_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three pieces of two rows; a term on projected rows comes before one on pooled rows, whose gradient is ready first."""
+    made = engine({"first": plain, "slow": slow, "wide": wide}, keep="last", account_every=1, micro_batch=2)
+    inner = made.student.encode
+
+    def encode(*given: Any, **named: Any) -> Encoding:
+        found: Encoding = inner(*given, **named)
+        return Encoding(Sleep.apply(found.pooled_NVD), found.projected_NVD)
+
+    monkeypatch.setattr(made.student, "encode", encode)
+    costs = made.train(Watch(quiet)).costs
+    assert (costs["student"]["forward_ms"] or 0) >= 3 * 10  # without a graph
+    assert (costs["student"]["backward_ms"] or 0) >= 3 * (10 + 20)  # again with one, and back
+    assert (costs["losses.slow"]["forward_ms"] or 0) >= 10
+    assert (costs["losses.slow"]["backward_ms"] or 0) >= 20
+    for other in ("losses.first", "losses.wide", "batch", "optimizer", "rest"):
+        assert 0 <= (costs[other]["ms_per_step"] or 0) < 25, other
+    numbers = 6 * 2 * 8 * 5000 * 4
+    assert 2 * numbers <= (costs["losses.wide"]["peak_bytes"] or 0) < 3 * numbers
+    assert (costs["student"]["peak_bytes"] or 0) < numbers / 50
+    assert "exchange" not in costs  # there is nobody to pass anything to
+
+
+def test_in_pieces_the_weights_are_equal_to_the_bit_too() -> None:
+    watched, unwatched = (engine(spread(), account_every=each, micro_batch=2) for each in (1, 0))
+    watched.train(Watch(quiet)), unwatched.train(Watch(quiet))
+    assert all(torch.equal(a, b) for a, b in zip(weights(watched), weights(unwatched), strict=True))
 
 
 def test_a_joint_space_is_a_part_of_its_own() -> None:

@@ -86,18 +86,19 @@ def test_loss_and_all_gradients_are_those_of_the_plain_step(monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("compiler")
-def test_looking_on_changes_nothing_and_a_seed_gives_the_same_bits() -> None:
+@pytest.mark.parametrize("size", [None, 10])
+def test_looking_on_changes_nothing_and_a_seed_gives_the_same_bits(size: int | None) -> None:
     """Timed steps and gradients of every term (a graph walked back more than once) against none of both."""
     labels = ["info", "intra"]
-    unseen, _ = trained(engine(labels, **ALIKE, compile="default", account_every=0))
-    looked = engine(labels, **ALIKE, compile="default", account_every=1, gradients_every=2)
+    unseen, _ = trained(engine(labels, **ALIKE, compile="default", account_every=0, micro_batch=size))
+    looked = engine(labels, **ALIKE, compile="default", account_every=1, gradients_every=2, micro_batch=size)
     seen, rows = trained(looked)
     assert equal(seen, unseen)
     assert sum("cosine(info, intra)" in row for row in rows) == 2
     costs = looked.looks.account.costs()
     assert costs["student"]["ms_per_step"] is not None
     assert costs["student"]["peak_bytes"] is None  # nothing is compiled under a gauge's eyes: unknown, not zero
-    plain, _ = trained(engine(labels, **ALIKE))
+    plain, _ = trained(engine(labels, **ALIKE, micro_batch=size))
     assert not equal(plain, unseen)  # other draws: why the setting counts for the identity
 
 

@@ -40,7 +40,7 @@ SUITE = f"""
 extends: {TINY}
 suite: several
 seeds: [0]
-base: {{backbone: {{hidden_dropout: 0.0}}}}
+base: {{backbone: {{hidden_dropout: 0.0}}, train: {{gradients_every: 3}}}}
 ablate:
   ranked: {{losses.end: {{name: deadly}}}}
 """
@@ -53,6 +53,22 @@ def records(results: Path) -> dict[str, dict[str, Any]]:
 
 def steps(folder: Path) -> list[float]:
     return [json.loads(line)["loss"] for line in (folder / "steps.jsonl").read_text().splitlines()]
+
+
+def pulls(folder: Path) -> list[dict[str, float]]:
+    """Columns on the terms' gradients, of the steps that have them."""
+    rows = [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
+    found = [{key: x for key, x in row.items() if key.startswith(("grad(", "cosine("))} for row in rows]
+    return [row for row in found if row]
+
+
+def same_pulls(folder: Path, other: Path) -> None:
+    """Equal at the first step; those that follow have weights that rounding moved apart."""
+    found, wanted = pulls(folder), pulls(other)
+    assert len(found) == len(wanted) > 0
+    assert found[0] == pytest.approx(wanted[0], rel=1e-5, abs=1e-5)
+    for mine, theirs in zip(found, wanted, strict=True):
+        assert mine == pytest.approx(theirs, rel=0.01, abs=0.02)
 
 
 def living(mark: Path) -> list[int]:
@@ -84,6 +100,7 @@ def test_two_processes_leave_the_record_of_one(tmp_path: Path, monkeypatch: pyte
         assert (record["environment"]["processes"], alone[name]["environment"]["processes"]) == (2, 1)
         assert json.loads((folder / "execution.json").read_text())["processes"] == 2
         assert steps(folder) == pytest.approx(steps(tmp_path / "one" / "several" / name), rel=1e-5)
+        same_pulls(folder, tmp_path / "one" / "several" / name)
         found, wanted = ([score["value"] for score in each["scores"]] for each in (record, alone[name]))
         assert len(found) > 3
         assert found == pytest.approx(wanted, abs=1e-4)
@@ -109,6 +126,7 @@ def test_cut_weights_leave_the_same_files(tmp_path: Path) -> None:
     for name, record in records(cut.parent).items():
         assert (record["status"], record["environment"]["shard"]) == ("done", "fsdp")
         assert steps(cut / name) == pytest.approx(steps(alone / name), rel=1e-5)
+        same_pulls(cut / name, alone / name)
         wanted = [score["value"] for score in records(alone.parent)[name]["scores"]]
         assert [score["value"] for score in record["scores"]] == pytest.approx(wanted, abs=1e-4)
         files = [path.relative_to(alone / name) for path in (alone / name).rglob("*.safetensors")]
