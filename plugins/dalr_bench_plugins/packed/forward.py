@@ -17,17 +17,32 @@ from dalr_bench_plugins.networks.pooling import MEAN_OF_LAYERS, Pooling
 from dalr_bench_plugins.packed.draws import Draws
 from dalr_bench_plugins.packed.fused import Fused, can_fuse
 from dalr_bench_plugins.packed.layers import Layer, embedded, layers, share
-from dalr_bench_plugins.packed.packing import Packing, Places, packed, padded
-from dalr_bench_plugins.packed.plain import Pair, Plain, firsts, means
+from dalr_bench_plugins.packed.packing import Packing, Places, in_pieces, packed, padded
+from dalr_bench_plugins.packed.plain import Pair, Plain, firsts, means, on_host
+from dalr_bench_plugins.packed.weights import Held, Live
+
+_PIECE = 1024  # tokens whose states stay in a CPU's cache (measured: docs/evaluation.md)
 
 
 def pooled(encoder: Any, ids_T: torch.Tensor, lengths_N: Sequence[int], pooling: Pooling) -> torch.Tensor:
     """Rows [N, H] of sentences packed one after another in `ids_T`, whose lengths (each at least 1) never fall.
 
-    As `pooling.pool` of the encoder's own forward in eval mode; differences are those of the order of additions.
+    As `pooling.pool` of the encoder's own forward in eval mode; differences are those of the order of additions. On a
+    CPU the batch is taken in pieces that stay in the cache, which share weights made ready once.
     """
-    packing = packed(lengths_N)
-    return _Pass(encoder, packing, packing.on(ids_T.device), Plain(None)).rows(ids_T, pooling, False)[0]
+    pieces = Fused(None, Held(_PIECE)) if _fuses(encoder, ids_T.device) else Plain(None)
+    found, token = [], 0
+    for some_N in in_pieces(lengths_N, _PIECE) if on_host(ids_T) else [lengths_N]:
+        packing = packed(some_N)
+        some_T = ids_T[token : token + packing.tokens]
+        found.append(_Pass(encoder, packing, packing.on(ids_T.device), pieces).rows(some_T, pooling, False)[0])
+        token += packing.tokens
+    return found[0] if len(found) == 1 else torch.cat(found)
+
+
+def _fuses(encoder: Any, device: torch.device) -> bool:
+    """The kernels drop nothing here and keep nothing for a way back."""
+    return not torch.is_grad_enabled() and can_fuse(encoder, device)
 
 
 def trained(
@@ -38,7 +53,7 @@ def trained(
     Mathematically `pool` of the encoder's own forward on the repeated padded batch, each view with dropout of its own.
     """
     places = packing.on(ids_NL.device)
-    pieces = Fused(Draws()) if can_fuse(encoder, ids_NL.device) else Plain(Draws())
+    pieces = Fused(Draws(), Live()) if can_fuse(encoder, ids_NL.device) else Plain(Draws())
     ids_T = ids_NL.reshape(-1)[places.index_T]
     rows, last = _Pass(encoder, packing, places, pieces).rows(ids_T, pooling, states)
     ordered = rows.view(packing.views, -1, rows.shape[-1]).index_select(1, places.back_N).view(rows.shape)

@@ -15,6 +15,7 @@ from dalr_bench_plugins.packed.layers import Layer, layers
 from dalr_bench_plugins.packed.linear import linear
 from dalr_bench_plugins.packed.native import Call, Dropping, Sentences, by_rows, library, ranges
 from dalr_bench_plugins.packed.packing import Packing
+from dalr_bench_plugins.packed.weights import Held, Live
 
 _LANES = 16
 _FORMS = (torch.float32, torch.bfloat16)
@@ -38,26 +39,33 @@ def _exact_gelu(activation: Any) -> bool:
 
 
 class Fused:
-    """As `plain.Plain`; where autocast makes linear layers bf16, the residual stream stays fp32 beside a bf16 copy."""
+    """As `plain.Plain`; where autocast makes linear layers bf16, the residual stream stays fp32 beside a bf16 copy.
 
-    def __init__(self, draws: Draws) -> None:
-        self.draws = draws
+    `weights`: how the products read them; `Held` is for forwards that nobody asks a gradient of.
+    """
+
+    def __init__(self, draws: Draws | None, weights: Live | Held) -> None:
+        self.draws, self.weights = draws, weights
 
     def begin(self) -> None:
         """A layer begins."""
-        self.draws.anew()
+        if self.draws is not None:
+            self.draws.anew()
 
     def drop(self, states: torch.Tensor, share: float) -> torch.Tensor:
         """Dropout."""
-        kept = self.draws.keep(share, *states.shape)
+        kept = self._keep(share, *states.shape)
         return states if kept is None else states * kept.mask()
+
+    def _keep(self, share: float, *shape: int) -> Kept | None:
+        return None if self.draws is None else self.draws.keep(share, *shape)
 
     def settle(
         self, rows: torch.Tensor, part: nn.Linear, kept: torch.Tensor, norm: nn.LayerNorm, share: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """LayerNorm(dropout(linear(rows)) + kept)."""
-        fresh = linear(rows, part.weight)
-        drawn = self.draws.keep(share, *fresh.shape)
+        fresh = linear(rows, self.weights.of(part))
+        drawn = self._keep(share, *fresh.shape)
         how = (norm.eps, drawn)
         stream, feed = _applied(_Settle, fresh, part.bias, kept, norm.weight, norm.bias, how)
         return stream, feed
@@ -66,16 +74,15 @@ class Fused:
         self, rows: torch.Tensor, part: nn.Linear, activation: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
         """GELU(linear(rows))."""
-        out: torch.Tensor = _applied(_Gelu, linear(rows, part.weight), part.bias)
+        before = linear(rows, self.weights.of(part))
+        out: torch.Tensor = _applied(_Gelu, before, part.bias) if torch.is_grad_enabled() else _gelu(before, part.bias)
         return out
 
     def attend(self, states: torch.Tensor, layer: Layer, packing: Packing) -> torch.Tensor:
         """softmax(q k / sqrt(d)) v within each sentence, [V*T, H]."""
-        parts = (layer.query, layer.key, layer.value)
-        weight, bias = torch.cat([part.weight for part in parts]), torch.cat([part.bias for part in parts])
-        qkv = linear(states, weight, bias)
+        qkv = linear(states, *self.weights.attention(layer))
         sentences = _sentences(packing, layer, square=True)
-        drawn = self.draws.keep(layer.attention_dropout, int(sentences.place[-1]))
+        drawn = self._keep(layer.attention_dropout, int(sentences.place[-1]))
         out: torch.Tensor = _applied(_Attend, qkv, sentences, drawn)
         return out
 
@@ -90,7 +97,7 @@ class Fused:
         turned = torch.einsum("shd,hdc->shc", asks, _by_head(layer.key.weight, heads, asks)).float()
         offset = (asks.float() * layer.key.bias.view(heads, width)).sum(-1)
         sentences = _sentences(packing, layer, square=False)
-        drawn = self.draws.keep(layer.attention_dropout, int(sentences.place[-1]))
+        drawn = self._keep(layer.attention_dropout, int(sentences.place[-1]))
         found, total = _applied(_Gather, turned, offset, states, sentences, drawn)
         values = torch.einsum("shc,hdc->shd", found.to(asks.dtype), _by_head(layer.value.weight, heads, asks))
         out: torch.Tensor = values + (total[..., None] * layer.value.bias.view(heads, width)).to(values.dtype)
@@ -154,7 +161,7 @@ class _Gelu(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, before: Any, bias: Any) -> Any:
         out, call = torch.empty_like(before), Call("gelu", before.dtype)
-        by_rows(before.shape, lambda r, n: call(r, before, bias, out))
+        by_rows(before.shape, lambda r, n: call(r, before, bias, before, out))
         ctx.save_for_backward(before)
         return out
 
@@ -166,6 +173,13 @@ class _Gelu(torch.autograd.Function):
         call = Call("gelu_back", slope.dtype)
         by_rows(slope.shape, lambda r, n: call(r, slope, grad, out, parts[n]))
         return out, parts.sum(0)
+
+
+def _gelu(before: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """In place, without the slope."""
+    call = Call("gelu", before.dtype)
+    by_rows(before.shape, lambda r, n: call(r, before, bias, None, before))
+    return before
 
 
 class _Attend(torch.autograd.Function):

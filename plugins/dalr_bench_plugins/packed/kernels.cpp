@@ -112,16 +112,20 @@ void write_rows(const float *from, int64_t rows, int64_t columns, T *to, int64_t
         for (int64_t c = 0; c < columns; c++) store(to + i * step + c, from[i * columns + c]);
 }
 
-// row <- softmax(scale * row) over `length`; zero behind it.
+// row <- softmax(scale * row) over `length`; zero behind it. Loops go to `width`: where that is a multiple of 16 none has
+// a rest to do number by number, and most sentences are short.
 void soften(float *row, int64_t length, int64_t width, float scale) {
+    for (int64_t j = length; j < width; j++) row[j] = row[0];
     float top = row[0];
-    for (int64_t j = 1; j < length; j++) top = row[j] > top ? row[j] : top;
-    for (int64_t j = 0; j < length; j++) row[j] = exp_of_negative((row[j] - top) * scale);
+    for (int64_t j = 0; j < width; j++) top = row[j] > top ? row[j] : top;
     float sum = 0;
-    for (int64_t j = 0; j < length; j++) sum += row[j];
+    for (int64_t j = 0; j < width; j++) {
+        float share = exp_of_negative((row[j] - top) * scale);
+        row[j] = j < length ? share : 0.0f;
+        sum += row[j];
+    }
     float inverse = 1.0f / sum;
-    for (int64_t j = 0; j < length; j++) row[j] *= inverse;
-    for (int64_t j = length; j < width; j++) row[j] = 0;
+    for (int64_t j = 0; j < width; j++) row[j] *= inverse;
 }
 
 // From the gradient of dropped probabilities to that of the scores before scaling, in place.
@@ -143,6 +147,13 @@ struct Sentences {  // token offsets [n + 1], and where each one's probabilities
     float scale;
 };
 
+// Rows of floats as they lie; other forms are brought to float in `room` first.
+inline Left rows_of(const float *from, int64_t step, int64_t, int64_t, float *) { return {from, step, 1}; }
+inline Left rows_of(const bf16 *from, int64_t step, int64_t rows, int64_t columns, float *room) {
+    copy_rows(from, step, rows, columns, room);
+    return {room, columns, 1};
+}
+
 template <class T>
 void attend(Sentences s, const T *qkv, Dropout drop, float *probabilities, T *out) {
     int64_t hidden = s.heads * s.width, step = 3 * hidden;
@@ -154,17 +165,16 @@ void attend(Sentences s, const T *qkv, Dropout drop, float *probabilities, T *ou
         float *turned = o + length * s.width, *p = turned + s.width * wide, *kept = p + length * wide;
         for (int64_t h = 0; h < s.heads; h++) {
             const T *from = qkv + s.start[n] * step + h * s.width;
-            copy_rows(from, step, length, s.width, q);
             copy_turned(from + hidden, step, length, s.width, turned, wide);
-            copy_rows(from + 2 * hidden, step, length, s.width, v);
-            product(length, wide, s.width, {q, s.width, 1}, turned, wide, p, wide);
+            Left value = rows_of(from + 2 * hidden, step, length, s.width, v);
+            product(length, wide, s.width, rows_of(from, step, length, s.width, q), turned, wide, p, wide);
             int64_t place = s.place[n] + h * length * length;
             for (int64_t i = 0; i < length; i++) {
                 soften(p + i * wide, length, wide, s.scale);
                 std::memcpy(probabilities + place + i * length, p + i * wide, length * sizeof(float));
                 dropped(p + i * wide, length, drop, place + i * length, kept + i * wide);
             }
-            product(length, s.width, length, {kept, wide, 1}, v, s.width, o, s.width);
+            product(length, s.width, length, {kept, wide, 1}, value.at, value.row, o, s.width);
             write_rows(o, length, s.width, out + s.start[n] * hidden + h * s.width, hidden);
         }
     }
@@ -325,18 +335,19 @@ void settle_back(Rows r, const T *normal, const float *inverse, const float *gra
     }
 }
 
-// GELU(x + bias) = x Phi(x); `before` becomes its derivative. Phi by Abramowitz and Stegun 7.1.26, as torch's own.
+// GELU(x + bias) = x Phi(x), and its derivative where `slope` asks. Phi by Abramowitz and Stegun 7.1.26, as torch's own.
 template <class T>
-void gelu(Rows r, T *before, const float *bias, T *out) {
+void gelu(Rows r, const T *before, const float *bias, T *slope, T *out) {
     for (int64_t t = r.first; t < r.last; t++) {
-        T *b = before + t * r.width, *o = out + t * r.width;
+        const T *b = before + t * r.width;
+        T *o = out + t * r.width, *d = slope ? slope + t * r.width : nullptr;
         for (int64_t c = 0; c < r.width; c++) {
             float x = load(b + c) + bias[c], side = std::fabs(x) * 0.70710678f;
             float bell = exp_of_negative(-0.5f * x * x), part = 1.0f / (1.0f + 0.3275911f * side);
             float tail = ((((1.061405429f * part - 1.453152027f) * part + 1.421413741f) * part - 0.284496736f) * part + 0.254829592f) * part * bell * 0.5f;
             float share = x < 0 ? tail : 1.0f - tail;
             store(o + c, x * share);
-            store(b + c, share + x * bell * 0.39894228f);
+            if (d) store(d + c, share + x * bell * 0.39894228f);
         }
     }
 }
@@ -378,7 +389,7 @@ void gelu_back(Rows r, const T *slope, const T *grad, T *out, float *parts) {
                                        const float *gain, T *gy, float *gx, float *parts) {                                                \
         settle_back(*r, n, inverse, g, gl, *d, gain, gy, gx, parts);                                                                       \
     }                                                                                                                                      \
-    extern "C" void gelu_##NAME(const Rows *r, T *x, const float *b, T *out) { gelu(*r, x, b, out); }                                      \
+    extern "C" void gelu_##NAME(const Rows *r, const T *x, const float *b, T *slope, T *out) { gelu(*r, x, b, slope, out); }               \
     extern "C" void gelu_back_##NAME(const Rows *r, const T *s, const T *g, T *out, float *parts) { gelu_back(*r, s, g, out, parts); }
 
 FORMS(f32, float)

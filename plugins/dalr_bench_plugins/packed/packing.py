@@ -103,6 +103,17 @@ def packed(lengths_N: Sequence[int]) -> Packing:
     return Packing(lengths, int(lengths.max()))
 
 
+def in_pieces(lengths_N: Sequence[int], tokens: int) -> Iterator[Sequence[int]]:
+    """Runs of sentences of at most `tokens` tokens together; a longer sentence is a run by itself."""
+    first, held = 0, 0
+    for place, length in enumerate(lengths_N):
+        if held and held + length > tokens:
+            yield lengths_N[first:place]
+            first, held = place, 0
+        held += length
+    yield lengths_N[first:]
+
+
 def _groups(lengths: Sequence[int]) -> Iterator[Group]:
     changes = [place for place, (one, next_one) in enumerate(pairwise(lengths), 1) if one != next_one]
     start = 0

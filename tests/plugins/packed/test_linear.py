@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from dalr_bench_plugins.packed import linear as module
-from dalr_bench_plugins.packed.linear import linear, prefers_onednn
+from dalr_bench_plugins.packed.linear import linear, prefers_onednn, ready
 
 
 @pytest.mark.parametrize("biased", [False, True])
@@ -45,3 +45,22 @@ def test_the_processor_decides(processor: str, wanted: bool, monkeypatch: pytest
 def test_bf16_is_left_to_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         assert linear(torch.randn(3, 16), torch.randn(4, 16)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_weight_made_ready_gives_the_same_bits(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not torch.backends.mkldnn.is_available():
+        pytest.skip("this torch carries no oneDNN")
+    monkeypatch.setattr(module, "prefers_onednn", lambda: True)
+    rows, weight, bias = torch.randn(37, 48), torch.randn(64, 48), torch.randn(64)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        held = ready(weight, 37)
+        assert held.dtype == torch.bfloat16 if precision == "bf16" else held.is_mkldnn
+        for count in (37, 5):
+            assert torch.equal(linear(rows[:count], held, bias), linear(rows[:count], weight, bias))
+
+
+def test_where_torch_multiplies_a_weight_is_ready_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "prefers_onednn", lambda: False)
+    weight = torch.randn(64, 48, requires_grad=True)
+    assert ready(weight, 5).data_ptr() == weight.data_ptr()

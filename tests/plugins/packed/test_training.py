@@ -72,15 +72,6 @@ def gradients(model: Any, rows: torch.Tensor, states: torch.Tensor | None) -> di
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.fixture(params=["fused", "plain"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "plain":
-        monkeypatch.setattr(forward, "can_fuse", lambda *_: False)
-    elif native.library() is None:
-        pytest.skip("no C++ compiler")
-    return str(request.param)
-
-
 FAMILIES = ["Bert", "Roberta", "XLMRoberta", "Camembert", "DistilBert"]
 
 
