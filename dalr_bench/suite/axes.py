@@ -112,7 +112,7 @@ def _listed(key: str, node: Node, path: str, faults: Faults) -> list[Value]:
         Value(
             key,
             text(plain(item)),
-            (patch_of(Node({key: Node(item.value, item.at, item.at)}, item.at), path, faults),),
+            (patch_of(Node({key: Node(item.value, item.at, node.named_at)}, item.at), path, faults),),
             item,
         )
         for item in node.items

@@ -9,7 +9,7 @@ from typing import Any
 
 from dalr_bench.errors import nearest
 from dalr_bench.suite.diffs import SECTIONS
-from dalr_bench.suite.document import Document
+from dalr_bench.suite.document import NO_BASE, Document
 from dalr_bench.suite.faults import Faults
 from dalr_bench.suite.parts import PartKind, PartOf, Parts, dev_fault
 from dalr_bench.suite.tree import Mark, Node, canonical, digest, find
@@ -152,6 +152,10 @@ class CellReader:
             cell.broken = True
 
     def _shape(self, tree: Node, cell: Cell) -> None:
+        if not tree.entries:
+            self.faults.add(NO_BASE, "base", tree.at)
+            cell.broken = True
+            return
         for name in ("backbone", "streams", "losses", "train"):
             node = tree.entries.get(name)
             if name == "losses" and "train" in cell.single and cell.single["train"].part.config.get("steps") == 0:

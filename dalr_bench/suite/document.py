@@ -20,6 +20,7 @@ MAX_SEED = 2**32
 MAX_CELLS = 200_000
 # Without `ablate` a suite has this one variant, the base as it is.
 ONLY_VARIANT = "base"
+NO_BASE = f"a suite needs a map `base` with {', '.join(BASE)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def _base(tree: Node, suite: Suite, faults: Faults) -> Node:
     node = tree.entries.get("base")
     if node is None or not node.is_map:
         at = tree.at if node is None else node.at
-        faults.add(f"a suite needs a map `base` with {', '.join(BASE)}", "base", at)
+        faults.add(NO_BASE, "base", at)
         return Node({}, at)
     for key, child in node.entries.items():
         if key not in BASE:

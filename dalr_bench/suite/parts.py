@@ -159,6 +159,8 @@ class Parts:
         if component is not None and part.sound:
             part.refs = references(component, filled)
             _find_data(part, component, as_map(node))
+            if kind == "evaluator":
+                _look_for_data(part, component)
         return part
 
 
@@ -207,6 +209,21 @@ def _placed(value: Any, folder: str, problems: list[tuple[str, str, FaultKind]],
     return found or tried[0]
 
 
+def _look_for_data(part: PartOf, component: Component) -> None:
+    """Scoring comes last: an evaluator that finds nothing of what it says it reads is told of before anything is trained.
+    One that finds some of it scores that."""
+    try:
+        wanted = list(getattr(component.factory, "requires", lambda options: ())(part.config["options"]))
+    except Exception:  # its own bug: `prefetch` and `plugins check` tell it
+        return
+    data = [one for one in wanted if one.kind == "data"]
+    if part.sound and data and not any(os.path.exists(one.name) for one in data):
+        more = ", ..." if len(data) > 2 else ""
+        named = ", ".join(one.name for one in data[:2])
+        how = f"; {data[0].how}" if data[0].how else ""
+        part.problems.append(("", f"nothing to score on: there is no {named}{more}{how}", "data"))
+
+
 def _bases(folder: str) -> list[str]:
     return [base for base in (folder, os.environ.get("DALR_BENCH_DATA"), os.getcwd()) if base]
 
@@ -216,6 +233,10 @@ def _train(value: Any) -> PartOf:
     if not isinstance(value, dict):
         return PartOf({}, problems=[("", "expected a map (steps, batch, lr, ...)", "suite")])
     config, problems = _validated(TrainOptions, {key: item for key, item in value.items() if key != "dev"})
+    if config.get("steps") is not None and config.get("epochs") is not None:
+        # Each where it stands: they may come from two files.
+        what = "give either `steps` or `epochs`; `null` takes one away"
+        problems = [each for each in problems if each[0]] + [(key, what, "suite") for key in ("steps", "epochs")]
     unchanged = {key for key, value in LATER.items() if config.get(key) == value}
     return PartOf(config, problems=problems, uncounted=EXECUTION | unchanged)
 

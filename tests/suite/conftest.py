@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field
 
-from dalr_bench import DataPath, SpaceName, TeacherName, TeacherText, VariantName
+from dalr_bench import DataPath, Requirement, SpaceName, TeacherName, TeacherText, VariantName
 from dalr_bench.plugin.registry import Catalogue
 from dalr_bench.suite import Plan, Suite, expand, load
 
@@ -46,6 +46,16 @@ class Quiz:
     def __init__(self, split: Literal["train", "dev", "test"] = "test", limit: int = 3) -> None: ...
 
 
+class Exam:
+    """Reads two folders, either of which is enough to score on."""
+
+    def __init__(self, folder: str = "exam") -> None: ...
+
+    @staticmethod
+    def requires(options: Mapping[str, Any]) -> list[Requirement]:
+        return [Requirement("data", f"{options['folder']}/{part}", "ask the school") for part in ("oral", "written")]
+
+
 class DevQuiz:
     def __init__(self, split: Literal["train", "dev", "test"] = "dev", limit: int = 3) -> None: ...
 
@@ -59,7 +69,7 @@ def small_catalogue(version: str = "1.0") -> Catalogue:
         found.add("loss", name, loss, "fake", version)
     for name, teacher in (("frozen", Frozen), ("run", OtherRun), ("mixed", Mixed)):
         found.add("teacher", name, teacher, "fake", version)
-    for name, evaluator in (("quiz", Quiz), ("dev_quiz", DevQuiz)):
+    for name, evaluator in (("quiz", Quiz), ("dev_quiz", DevQuiz), ("exam", Exam)):
         found.add("evaluator", name, evaluator, "fake", version)
     return found
 

@@ -74,7 +74,8 @@ x.yaml:15:12 losses.sharp: `name` is missing: which loss is it?
 x.yaml:16:12 losses.other: expected the name of the loss, or a map with `name` and its options
 x.yaml:17:10 losses.far.name: no loss is called 'contrst'. Did you mean 'contrast'? Known: contrast, ranking.
 x.yaml:18:5 losses.a.b: a label has no dots; they separate the steps of a path
-x.yaml:19:10 train: give either `steps` or `epochs`
+x.yaml:19:19 train.epochs: give either `steps` or `epochs`; `null` takes one away
+x.yaml:19:29 train.steps: give either `steps` or `epochs`; `null` takes one away
 x.yaml:19:37 train.dev: a checkpoint is never chosen on the 'test' split; expected `split: dev` (or train)
 x.yaml:20:20 evaluate.1: `name` is missing: which evaluator is it?
 x.yaml:21:3 base.evluate: a run has no such section. Did you mean 'evaluate'? Known: backbone, evaluate, losses, streams, teachers, train.
@@ -98,6 +99,7 @@ def test_all_faults_of_a_file_at_once(plan_of: PlanOf, tmp_path: Path) -> None:
     for line in TOLD.splitlines():
         assert line in lines
     assert [line.split(" ")[1].rstrip(":") for line in lines if line not in TOLD] == [
+        "train.steps",
         "ablate.nowhere",
         "ablate.list.3",
         "ablate.circle.0",
@@ -163,6 +165,41 @@ def test_a_broken_plugin_is_named(base: str, write: Callable[..., Path], catalog
 )  # fmt: skip
 def test_one_fault_one_line(base: str, plan_of: PlanOf, text: str, line: str) -> None:
     assert told(plan_of, base + text) == line
+
+
+def test_a_missing_base_is_one_fault(plan_of: PlanOf) -> None:
+    assert told(plan_of, "suite: x\nbsae: {}\n").splitlines() == [
+        "x.yaml:1:1 base: a suite needs a map `base` with backbone, streams, teachers, losses, train, evaluate",
+        "x.yaml:2:1 bsae: a suite has no such key. Did you mean 'base'? Known: "
+        "ablate, base, exclude, expect, extends, generate, grid, groups, seeds, smoke, suite, support, title, zip.",
+    ]
+
+
+def test_steps_and_epochs_are_each_told_where_they_stand(base: str, write: Callable[..., Path], catalogue: Catalogue) -> None:
+    write(base, "first.yaml")
+    longer = write("suite: longer\nextends: first.yaml\nbase: {train: {epochs: 1, stps: 3}}\n", "longer.yaml")
+    with pytest.raises(SuiteError) as caught:
+        expand(load(longer), catalogue)
+    assert [str(fault).partition(";")[0].partition(". ")[0] for fault in caught.value.faults] == [
+        "first.yaml:6:18 train.steps: give either `steps` or `epochs`",
+        "longer.yaml:3:24 train.epochs: give either `steps` or `epochs`",
+        "longer.yaml:3:27 train.stps: there is no such key here",
+    ]
+
+
+def test_a_misspelt_axis_is_one_fault_however_many_values_it_has(base: str, plan_of: PlanOf) -> None:
+    assert told(plan_of, base + "grid:\n  train.lrr: [0.1, 0.2, 0.3]\n").startswith("x.yaml:9:3 train.lrr: there is no such key")
+    assert len(told(plan_of, base + "grid:\n  train.lrr: [0.1, 0.2, 0.3]\n").splitlines()) == 1
+
+
+def test_an_evaluator_with_nothing_to_score_on_is_told_before_anything_is_trained(base: str, plan_of: PlanOf) -> None:
+    text = base.replace("[quiz]", "[quiz, {name: exam, folder: term}]")
+    assert told(plan_of, text, DataError) == (
+        "x.yaml:7:20 evaluate.1: nothing to score on: there is no term/oral, term/written; ask the school"
+    )
+    Path("term/written").mkdir(parents=True)  # one is enough: the other is a missing column
+    assert plan_of(text).runs
+    assert "train.dev: nothing to score on" in told(plan_of, base.replace("{steps: 5}", "{steps: 5, dev: exam}"), DataError)
 
 
 def test_a_dev_check_never_looks_at_a_test_split(base: str, plan_of: PlanOf) -> None:
