@@ -102,13 +102,14 @@ class Grid:
     def _check_data(self, cell: Cell) -> None:
         for entry in cell.entries:
             entry.part.tell(self.faults, entry.path, entry.node, ("data",))
-            if entry.part.paths and not entry.part.problems:
+            if not entry.part.problems:
                 try:
                     _ = entry.part.digest
                 except DataError as error:
-                    fault, option = error.faults[0], next(iter(entry.part.paths))
-                    what = f"'{fault.file}' {fault.what}"
-                    self.faults.add(what, f"{entry.path}.{option}", entry.at(option), "data")
+                    option = next((option for option, place in entry.part.paths.items() if place is not None), "")
+                    for fault in error.faults:
+                        what = f"'{fault.file}' {fault.what}" if fault.file else fault.what
+                        self.faults.add(what, f"{entry.path}.{option}".rstrip("."), entry.at(option), "data")
 
     # ------------------------------------------------------------ planning
     def plan(self, chosen: Sequence[Key]) -> Plan:

@@ -9,17 +9,31 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from email.message import Message
+from functools import partial
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 from dalr_bench import DataError, Fault
 from dalr_bench.cache import cache_root
+from dalr_bench_plugins.reading import over_http
+from dalr_bench_plugins.reading.addresses import HTTP, filesystem, scheme
+from dalr_bench_plugins.reading.afar import trying
 
 _SECONDS = 3600.0
 _AT_ONCE = 16
-_PATIENCE = 30.0
+_SHOWN = 9
+# What names a file's content in the words of each kind of bucket, else when it was written.
+_MARKS = (
+    "ETag",
+    "etag",
+    "blob_id",
+    "md5Hash",
+    "content_md5",
+    "crc32c",
+    "generation",
+    "LastModified",
+    "last_modified",
+    "created",
+)
 
 
 def about(addresses: Sequence[str]) -> list[str]:
@@ -29,12 +43,16 @@ def about(addresses: Sequence[str]) -> list[str]:
     known = _remembered(memory, len(addresses))
     if known is not None:
         return known
-    if offline():
+    if offline() and scheme(addresses[0]) != "memory":
         raise DataError(
             Fault("was never asked for its size, and the network is not asked (HF_HUB_OFFLINE)", file=addresses[0])
         )
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(_told, addresses))
+        answers = list(pool.map(_told, addresses))
+    found = [answer for answer in answers if isinstance(answer, str)]
+    if gone := [answer for answer in answers if isinstance(answer, Fault)]:
+        more = [Fault(f"and {len(gone) - _SHOWN} more addresses are faulty")] if len(gone) > _SHOWN else []
+        raise DataError([*gone[:_SHOWN], *more])
     with suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
         part = memory.with_suffix(f".{os.getpid()}.part")
@@ -56,29 +74,18 @@ def _remembered(memory: Path, count: int) -> list[str] | None:
     return None
 
 
-def _told(address: str) -> str:
-    if address.startswith("hf://"):
-        return _on_the_hub(address)
-    if address.startswith("gs://"):
-        return "unasked"
+def _told(address: str) -> str | Fault:
     try:
-        with urlopen(Request(address, method="HEAD"), timeout=_PATIENCE) as answer:
-            return _named(answer.headers)
-    except HTTPError as error:
-        raise DataError(Fault(f"no such shard: the server says {error.code} {error.reason}", file=address)) from None
-    except (URLError, OSError, ValueError) as error:
-        raise DataError(Fault(f"cannot be asked: {getattr(error, 'reason', error)}", file=address)) from None
+        return trying(partial(over_http.told if scheme(address) in HTTP else _in_bucket, address))
+    except FileNotFoundError as error:
+        said = f": {error}" if scheme(address) in HTTP else ""
+        return Fault(f"no such shard{said}", file=address)
+    except Exception as error:  # every kind of address has a library of its own, and they have no base class
+        what = str(getattr(error, "reason", None) or error) or type(error).__name__
+        return Fault(f"cannot be asked: {what}", file=address)
 
 
-def _named(headers: Message) -> str:
-    return f"{headers.get('Content-Length', '')}:{headers.get('ETag') or headers.get('Last-Modified') or ''}"
-
-
-def _on_the_hub(address: str) -> str:
-    from huggingface_hub import HfFileSystem
-
-    try:
-        found = HfFileSystem().info(address)
-    except Exception as error:  # network, login and absence have classes of several libraries
-        raise DataError(Fault(f"no such shard: {type(error).__name__}: {error}", file=address)) from None
-    return f"{found.get('size')}:{found.get('blob_id') or found.get('etag') or ''}"
+def _in_bucket(address: str) -> str:
+    files, path = filesystem(address)
+    found = files.info(path)
+    return f"{found.get('size')}:{next((str(found[name]) for name in _MARKS if found.get(name)), '')}"

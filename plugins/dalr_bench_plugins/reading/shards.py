@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from dalr_bench import DataError, Fault, PluginError
+from dalr_bench_plugins.reading.addresses import check, expanded, is_address
 from dalr_bench_plugins.reading.remote import about
 
-# What may be at the other end of an address; `pipe:` and the like would let a suite run commands.
-SCHEMES = ("http", "https", "hf", "gs")
 _MOST = 1_000_000
 _EDGE = 1 << 16
 
@@ -34,14 +33,16 @@ def listed(root: str | None, pattern: str) -> list[Shard]:
     """The shards a pattern means, in its order; wildcards in the order of names.
 
     A file counts by its name, size, first and last 64 KiB; an address by itself, size and ETag (else time of change), as far as
-    its server tells them. Raises DataError naming every shard that is not there; for an address of another kind.
+    its server tells them. Raises DataError naming every shard that is not there; for an address of another kind, or with a password.
     """
+    if is_address(pattern):
+        check(pattern)  # before anything shows it: it may hold a password
     ranges = re.findall(r"\{(-?\d+)\.\.(-?\d+)", pattern)  # counted before the library writes them all out
     meant = math.prod(abs(int(last) - int(first)) + 1 for first, last in ranges)
     names = list(islice(_expanded(pattern), _MOST + 1)) if meant <= _MOST else []
     if meant > _MOST or len(names) > _MOST:
         raise DataError(Fault(f"means more than {_MOST} shards", file=pattern))
-    if any("://" in name or name.startswith("pipe:") for name in names):
+    if any(map(is_address, names)):
         return _addresses(names)
     base = Path(root or ".")
     found = [path for name in names for path in _files(base, name)]
@@ -50,7 +51,12 @@ def listed(root: str | None, pattern: str) -> list[Shard]:
         raise DataError(
             gone if len(gone) < 10 else [*gone[:9], Fault(f"and {len(gone) - 9} more shards are not there")]
         )
-    return [Shard(path.relative_to(base).as_posix(), str(path), edges(path)) for path in found]
+    below = (
+        base
+        if all(path.is_relative_to(base) for path in found)
+        else Path(os.path.commonpath([p.parent for p in found]))
+    )
+    return [Shard(path.relative_to(below).as_posix(), str(path), edges(path)) for path in found]
 
 
 def _expanded(pattern: str) -> Iterator[str]:
@@ -75,9 +81,9 @@ def _files(base: Path, name: str) -> Sequence[Path]:
 
 def _addresses(names: Sequence[str]) -> list[Shard]:
     for name in names:
-        if urlsplit(name).scheme not in SCHEMES:
-            raise DataError(Fault(f"this kind of address is not read here; known: {', '.join(SCHEMES)}", file=name))
-    return [Shard(name, name, told) for name, told in zip(names, about(names), strict=True)]
+        check(name)
+    found = [address for name in names for address in expanded(name)]
+    return [Shard(name, name, told) for name, told in zip(found, about(found), strict=True)]
 
 
 def edges(path: Path) -> str:

@@ -9,10 +9,11 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Collection, Iterator
-from contextlib import closing
 from typing import IO, Any
 
 from dalr_bench import DataError, Fault
+from dalr_bench_plugins.reading.addresses import scheme
+from dalr_bench_plugins.reading.afar import open_address
 from dalr_bench_plugins.reading.remote import offline
 
 _END = 1024  # two blocks of zeros end an archive
@@ -25,10 +26,9 @@ def records(place: str, endings: Collection[str]) -> Iterator[dict[str, Any]]:
 
     Raises DataError with the shard and the member reached: a shard that is not there or no tar, one that is cut, a name twice.
     """
-    from webdataset.gopen import gopen
     from webdataset.tariterators import group_by_keys, tar_file_iterator
 
-    if "://" in place and offline():
+    if "://" in place and offline() and scheme(place) != "memory":
         raise DataError(Fault("lies behind the network, which is not asked (HF_HUB_OFFLINE)", file=place))
     reached = ""
 
@@ -39,7 +39,7 @@ def records(place: str, endings: Collection[str]) -> Iterator[dict[str, Any]]:
             yield {**member, "__url__": place}
 
     try:
-        with closing(gopen(place)) as opened:
+        with open_address(place) if "://" in place else open(place, "rb", 0) as opened:
             stream = _Watched(_unpacked(opened))
             for record in group_by_keys(named(tar_file_iterator(stream))):
                 others = {name for name in record if not name.startswith("__")} - set(endings)
@@ -50,26 +50,9 @@ def records(place: str, endings: Collection[str]) -> Iterator[dict[str, Any]]:
         raise DataError(Fault(f"{after}{_said(error)}", file=place)) from None
 
 
-class _Raw(io.RawIOBase):
-    """What webdataset opened, be it a file or a pipe, as Python's readers of packed files want it."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """As of `io.RawIOBase`."""
-        found = self._stream.read(len(buffer))
-        buffer[: len(found)] = found
-        return len(found)
-
-
-def _unpacked(stream: Any) -> IO[bytes] | gzip.GzipFile:
+def _unpacked(stream: io.RawIOBase) -> IO[bytes] | gzip.GzipFile:
     """The archive, whatever it is packed by; unlike tarfile's own reader these tell where a packed stream is cut."""
-    plain = io.BufferedReader(_Raw(stream), _CHUNK)
+    plain = io.BufferedReader(stream, _CHUNK)
     head = plain.peek(8)
     if head.startswith(b"\x1f\x8b"):
         return gzip.GzipFile(fileobj=plain)

@@ -20,8 +20,8 @@ from dalr_bench_plugins.reading.tars import records
 class Webdataset:
     """Records in .tar shards: members that share a name up to its first dot (`000017.txt`, `000017.jpg`).
 
-    * `shards`: names below `root` (the working folder without it), or addresses (http, https, hf, gs). Braces count,
-      `{00000..00999}.tar`; `*` finds files.
+    * `shards`: names below `root` (the working folder without it), or addresses (http, https, hf; s3, gs, az through
+      fsspec). Braces count, `{00000..00999}.tar`; `*` finds files, not those of web servers. A connection that ends is gone on with.
     * `text`: the ending of the member with the sentence. With `field` that member is JSON and the field holds the sentence, or a
       list of captions. `columns`: further sentences by role: a field where there is a `field`, else an ending.
     * `image`: the ending of the picture (`jpg`; several: `jpg;png`). Left out, pictures are not read.
@@ -30,7 +30,8 @@ class Webdataset:
       hold; it is needed by `train.epochs` and `mix: interleave`, and checked.
 
     An identity counts shards by name, size, first and last 64 KiB, addresses by size and ETag. Source: webdataset/webdataset.
-    Raises DataError with shard and member: a missing or cut shard, a record without sentence or picture, JSON that is none.
+    Raises DataError with shard and member: a missing or cut shard, an address with a password, a record without sentence
+    or picture, JSON that is none.
     """
 
     def __init__(

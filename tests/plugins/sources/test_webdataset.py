@@ -222,7 +222,7 @@ def test_what_a_server_does_not_give_is_told(served: str, tmp_path: Path) -> Non
     (tmp_path / "served" / "000.tar").write_bytes(whole[:1500])
     assert "000.tar: " in fault(made)
     (tmp_path / "served" / "000.tar").unlink()
-    assert "000.tar: cannot be read" in fault(made)
+    assert "000.tar: no such shard" in fault(made)
 
 
 def test_sentences_are_distinct() -> None:
