@@ -1,12 +1,13 @@
-"""What servers tell of files without sending them: size and ETag, asked at most once an hour and remembered in the cache folder."""
+"""What servers tell without sending a file, its size and ETag or a commit: asked at most once an hour, kept in the cache folder."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -38,6 +39,20 @@ _MARKS = (
 
 def about(addresses: Sequence[str]) -> list[str]:
     """`size:etag` of each. Without a network (HF_HUB_OFFLINE) what was told before. Raises DataError for what is not there."""
+    return _remembering(addresses, _told)
+
+
+def commit(dataset: str, revision: str | None) -> str | None:
+    """The commit a revision of a data set of the hub means, remembered like sizes; a local folder has none.
+
+    Raises DataError where the hub does not know it.
+    """
+    if os.path.isdir(dataset) or re.fullmatch("[0-9a-f]{40}", revision or ""):
+        return revision
+    return _remembering([f"hf://datasets/{dataset}@{revision or 'main'}"], partial(_commit, dataset, revision))[0]
+
+
+def _remembering(addresses: Sequence[str], ask: Callable[[str], str | Fault]) -> list[str]:
     key = hashlib.sha256("\n".join(addresses).encode()).hexdigest()[:32]
     memory = cache_root() / "addresses" / f"{key}.json"
     known = _remembered(memory, len(addresses))
@@ -45,10 +60,10 @@ def about(addresses: Sequence[str]) -> list[str]:
         return known
     if offline() and scheme(addresses[0]) != "memory":
         raise DataError(
-            Fault("was never asked for its size, and the network is not asked (HF_HUB_OFFLINE)", file=addresses[0])
+            Fault("was never asked about, and the network is not asked (HF_HUB_OFFLINE)", file=addresses[0])
         )
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = list(pool.map(_told, addresses))
+        answers = list(pool.map(ask, addresses))
     found = [answer for answer in answers if isinstance(answer, str)]
     if gone := [answer for answer in answers if isinstance(answer, Fault)]:
         more = [Fault(f"and {len(gone) - _SHOWN} more addresses are faulty")] if len(gone) > _SHOWN else []
@@ -89,3 +104,13 @@ def _in_bucket(address: str) -> str:
     files, path = filesystem(address)
     found = files.info(path)
     return f"{found.get('size')}:{next((str(found[name]) for name in _MARKS if found.get(name)), '')}"
+
+
+def _commit(dataset: str, revision: str | None, address: str) -> str | Fault:
+    from huggingface_hub import HfApi
+
+    try:
+        return str(HfApi().dataset_info(dataset, revision=revision).sha)
+    except Exception as error:  # network, login and absence have classes of several libraries
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        return Fault(f"cannot be asked for its commit: {said}", file=address)

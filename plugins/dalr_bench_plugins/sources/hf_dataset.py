@@ -16,6 +16,7 @@ from dalr_bench import Corpus, DataError, DataPath, Fault, PluginError, Requirem
 from dalr_bench.errors import nearest
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.reading.records import WINDOW, read_as
+from dalr_bench_plugins.reading.remote import commit
 from dalr_bench_plugins.reading.shards import edges
 from dalr_bench_plugins.reading.streamed_tables import Columns, of_file
 from dalr_bench_plugins.reading.tables import count_rows, files_of, is_saved
@@ -35,7 +36,7 @@ class HfDataset:
     `streaming`: `window` rows at a time are read, tokenised, asked of teachers, trained on and dropped; files, or the shards the
     library makes of a data set, are the shards. `rows` says how many there are, where the files themselves do not (parquet does);
     it is needed by `train.epochs` and `mix: interleave`, and checked. An identity counts files by name, size, first and last
-    64 KiB, a data set of the hub by its name and revision.
+    64 KiB, a data set of the hub by its name and the commit `revision` means.
 
     Else the corpus is named by the hash of its sentences, columns and pictures. Data sets that bring code along are not run.
     Source: huggingface/datasets, `load_dataset` and `load_from_disk`.
@@ -70,17 +71,21 @@ class HfDataset:
 
     @staticmethod
     def requires(options: Mapping[str, Any]) -> list[Requirement]:
-        """The files, or the data set on the hub."""
+        """The files, or the data set on the hub; one that is streamed is read as training goes, so nothing is fetched before."""
         if options.get("path"):
             return [Requirement("data", options["path"], "files that the `datasets` library reads")]
+        if options.get("streaming"):
+            return []
         how = f"a data set of the hub: on a machine with network run `hf download --repo-type dataset {options['dataset']}`"
         return [Requirement("data", str(options["dataset"]), how, revision=options.get("revision"))]
 
     @staticmethod
     def identity(options: Mapping[str, Any]) -> dict[str, Any]:
-        """Of a stream the list of its files: it may be too large to be read for a plan."""
-        if not options["streaming"] or not options["path"]:
+        """Of a stream the list of its files, or the commit on the hub: it may be too large to be read for a plan."""
+        if not options["streaming"]:
             return {}
+        if not options["path"]:
+            return {"revision": commit(options["dataset"], options["revision"])}
         path = Path(options["path"])
         base = path if path.is_dir() else path.parent
         files = files_of(path, options["split"]).files
@@ -92,8 +97,9 @@ class HfDataset:
             return None
         columns = Columns(self.column, self.columns, self.image)
         local = None if self.path is None else files_of(Path(self.path), self.split)
-        names, tables = self._on_hub() if local is None else (list(local.files), partial(of_file, local))
-        marks = [f"{self.name}|{self.revision}|{name}" if local is None else edges(Path(name)) for name in names]
+        at = None if local is not None else commit(self.where, self.revision)
+        names, tables = self._on_hub(at) if local is None else (list(local.files), partial(of_file, local))
+        marks = [f"{self.name}|{at}|{name}" if local is None else edges(Path(name)) for name in names]
         rows = self.rows if self.rows is not None or local is None else count_rows(local, self.column)
         how = [self.column, self.columns, self.image]
         return Shards(
@@ -106,14 +112,12 @@ class HfDataset:
             self.image is not None,
         )
 
-    def _on_hub(self) -> tuple[list[str], Callable[[int], Any]]:
-        """Shards of a data set, as the library cuts it."""
+    def _on_hub(self, at: str | None) -> tuple[list[str], Callable[[int], Any]]:
+        """Shards of a data set at a commit, as the library cuts it."""
         import datasets
 
         try:
-            table = datasets.load_dataset(
-                self.dataset, self.name, split=self.split, revision=self.revision, streaming=True
-            )
+            table = datasets.load_dataset(self.dataset, self.name, split=self.split, revision=at, streaming=True)
         except Exception as error:  # the library has no base class for what it raises
             raise self._fault(f"cannot be read: {type(error).__name__}: {error}") from None
         count = table.num_shards
