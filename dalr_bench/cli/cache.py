@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dalr_bench.cli.numbers import Number
+
 if TYPE_CHECKING:
     from dalr_bench.caches import Stored
 
@@ -45,7 +47,7 @@ def listed(as_json: bool) -> None:
 
 @command.command("prune", epilog="Example: dalr-bench cache prune --to 20GB")
 @click.option("--to", metavar="SIZE", help="Leave no more than this (20GB). Default: DALR_BENCH_CACHE_SIZE, else everything goes.")
-@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Only what was not used for so long.")
+@click.option("--older-than", type=Number(min=0), metavar="DAYS", help="Only what was not used for so long.")
 @_JSON
 def pruned(to: str | None, older_than: float | None, as_json: bool) -> None:
     """Remove stores, the longest unused first. What a living process has open stays."""

@@ -34,11 +34,12 @@ class Commands(click.Group):
 
 
 _HIDDEN = ("work",)
+_NO_COMMANDS = ("main", "numbers", "show")
 
 
 def _own() -> list[str]:
     names = [module.name for module in pkgutil.iter_modules(cli.__path__)]
-    return sorted(name for name in names if name not in ("main", "show", *_HIDDEN))
+    return sorted(name for name in names if name not in (*_NO_COMMANDS, *_HIDDEN))
 
 
 def _strangers() -> dict[str, click.Command]:

@@ -98,6 +98,7 @@ def command(
     from dalr_bench import keeping
     from dalr_bench.dispatch import dispatch
     from dalr_bench.plugin.manager import load as load_plugins
+    from dalr_bench.plugin.named import named
     from dalr_bench.plugin.trackers import asked_for, attach, told_to_workers
     from dalr_bench.record.environment import DETERMINISTIC
 
@@ -108,6 +109,8 @@ def command(
     console = Console(stderr=True)
     plugins = load_plugins()
     watching = asked_for(trackers)
+    if executor:
+        named(plugins.catalogue, "executor", executor)  # a slip is told before anything is written, and where nothing is left to do
     attach(plugins, watching, lambda run, text: _say(console, f"warning {run}: {text}"))
     asked = Asked(suite, overrides, smoke, only, seeds)
     bundled = _bundled(asked, plugins)
@@ -185,11 +188,11 @@ def _say(console: Console, line: str) -> None:
     console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
-def _executor(plugins: Plugins, named: str | None, jobs: int | None, device: str, queue: TaskQueue) -> Any:
+def _executor(plugins: Plugins, asked: str | None, jobs: int | None, device: str, queue: TaskQueue) -> Any:
     """The executor asked for; without a word several runs go to worker processes, a single one stays here."""
-    from dalr_bench.plugin.named import parse
+    from dalr_bench.plugin.named import named
 
-    part = parse(named or ("inline" if len(queue) == 1 or jobs == 1 else "local"), "--executor")
+    part = named(plugins.catalogue, "executor", asked or ("inline" if len(queue) == 1 or jobs == 1 else "local"))
     return plugins.catalogue.build("executor", part, jobs=jobs, device=device, perform=_here(plugins, device))
 
 
@@ -252,10 +255,10 @@ def _print_table(folder: Path) -> None:
     from dalr_bench.record.results import outcomes, read_results
     from dalr_bench.table.build import build
     from dalr_bench.table.model import Request
-    from dalr_bench.table.terminal import terminal
+    from dalr_bench.table.terminal import styles, terminal
 
     found = read_results(folder)
-    styled = sys.stdout.isatty()
+    styled = styles(sys.stdout)
     width = shutil.get_terminal_size().columns if styled else None
     click.echo(terminal(build(found.summary, outcomes(found), Request()), width, styled), nl=False)
 

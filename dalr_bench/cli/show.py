@@ -31,8 +31,8 @@ class Display(Protocol):
 
 
 def display(total: int, console: Console) -> Display:
-    """Bars where the console is a terminal, lines where it is a file or a pipe."""
-    return Bars(total, console) if console.is_terminal else Lines(total, console)
+    """Bars where the console is a terminal that can redraw a line, lines where it is a dumb one, a file or a pipe."""
+    return Bars(total, console) if console.is_terminal and not console.is_dumb_terminal else Lines(total, console)
 
 
 @dataclass

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dalr_bench.cli.numbers import Number
+
 if TYPE_CHECKING:
     from dalr_bench.record.results import Results
     from dalr_bench.table.model import Significance, Spread, Table
@@ -17,12 +19,17 @@ Examples:
   dalr-bench table results/ablation
   dalr-bench table results/ablation --format latex --baseline baseline --out table.tex"""
 
+_ENDINGS = {
+    ".tex": "latex", ".md": "markdown", ".html": "html", ".htm": "html", ".csv": "csv", ".json": "json", ".typ": "typst",
+}  # fmt: skip
+
 
 @click.command("table", epilog=_EXAMPLE)
 @click.argument("results", type=click.Path(path_type=Path))
 @click.option(
-    "--format", "format_", default="terminal", metavar="NAME", show_default=True,
-    help="terminal, markdown, latex, html, csv, json, typst, or one a plugin adds.",
+    "--format", "format_", metavar="NAME",
+    help="terminal, markdown, latex, html, csv, json, typst, or one a plugin adds. Default: by the ending of --out (.tex, .md, "
+    "...), else terminal.",
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file instead of printing.")
 @click.option("--tasks", multiple=True, metavar="NAME", help="Only these columns: a task, task.metric, a glob.")
@@ -40,13 +47,13 @@ Examples:
     "standard error, or half a 95 % t-interval (default of --contributions).",
 )  # fmt: skip
 @click.option(
-    "--significance", is_flag=False, flag_value=0.05, type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    "--significance", is_flag=False, flag_value=0.05, type=Number(0, 1, min_open=True, max_open=True),
     metavar="LEVEL", help="Bold also for rows not shown to differ from the best, at this level (0.05).",
 )  # fmt: skip
 @click.option("--contributions", "parts", is_flag=True, help="What each component adds, instead of the rows.")
 def command(
     results: Path,
-    format_: str,
+    format_: str | None,
     out: Path | None,
     tasks: tuple[str, ...],
     baseline: str | None,
@@ -66,6 +73,7 @@ def command(
     from dalr_bench.table.contributions import contributions
     from dalr_bench.table.model import Request
     from dalr_bench.table.reported import find_reported, read_reported
+    from dalr_bench.table.terminal import styles
 
     published = [row for named in reported for row in read_reported(find_reported(named))]
     found = read_results(results)
@@ -73,7 +81,8 @@ def command(
     test = None if significance is None else _test(found, significance)
     request = Request(tasks, baseline, gap, mix_protocols, cost, published, after, test)
     table = (contributions if parts else build)(found.summary, outcomes(found), request)
-    text = _text(table, format_, template, styled=out is None and sys.stdout.isatty())
+    named = format_ or _ENDINGS.get(out.suffix if out else "", "terminal")
+    text = _text(table, named, template, styled=out is None and styles(sys.stdout))
     if out is None:
         click.echo(text, nl=False)
     else:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pluggy
 
-from dalr_bench.errors import UserError
+from dalr_bench.errors import SuiteError, UserError
 from dalr_bench.imports import deferred
 from dalr_bench.plugin.limit import within
 from dalr_bench.plugin.origin import Origin, origins, plain
@@ -21,7 +22,7 @@ from dalr_bench.types import Kind, Was
 HEAVY = ("torch", "transformers", "sentence_transformers", "pandas", "datasets")
 BLOCK = "DALR_BENCH_BLOCK"
 IMPORT_LIMIT = "DALR_BENCH_IMPORT_LIMIT"
-_SECONDS = 60.0
+_SECONDS, _LONGEST = 60.0, 86_400.0
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,26 @@ def blocked(origin: Origin) -> bool:
     return origin.name in names or plain(origin.distribution) in {plain(name) for name in names}
 
 
+def _limit() -> float:
+    """Seconds one plugin's import may take. Raises SuiteError where DALR_BENCH_IMPORT_LIMIT is no such number."""
+    text = os.environ.get(IMPORT_LIMIT) or str(_SECONDS)
+    with suppress(ValueError):
+        if 0 < float(text) <= _LONGEST:
+            return float(text)
+    raise SuiteError(f"{IMPORT_LIMIT} {text}: expected seconds, e.g. 60")
+
+
 def _load_one(
     origin: Origin, manager: pluggy.PluginManager, catalogue: Catalogue, only_kinds: frozenset[str] | None
 ) -> None:
+    limit = _limit()
     before, renamed = dict(catalogue.components), dict(catalogue.renamed)
 
     def add(kind: Kind, name: str, factory: Callable[..., Any], was: Sequence[Was] = ()) -> None:
         catalogue.add(kind, name, factory, origin.distribution, origin.version, was)
 
     try:
-        with deferred(*HEAVY), within(float(os.environ.get(IMPORT_LIMIT) or _SECONDS)):
+        with deferred(*HEAVY), within(limit):
             plugin = origin.entry.load()
             collect(plugin, add, only_kinds)
         manager.register(plugin, name=origin.name)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dalr_bench.errors import SuiteError
-from dalr_bench.types import Part
+from dalr_bench.errors import Fault, SuiteError
+from dalr_bench.plugin.registry import Catalogue
+from dalr_bench.types import Kind, Part
 
 
 def parse(text: str, option: str) -> Part:
@@ -25,3 +26,16 @@ def parse(text: str, option: str) -> Part:
         except ValueError:
             options[key.strip()] = value
     return Part(name.strip(), options)
+
+
+def named(catalogue: Catalogue, kind: Kind, text: str) -> Part:
+    """The part that `--KIND TEXT` names, known to fit what is installed.
+
+    Raises SuiteError for a malformed text or a wrong option, PluginError where no component of the kind is called that.
+    """
+    part = parse(text, f"--{kind}")
+    catalogue.get(kind, part.name)
+    wrong = catalogue.validate(kind, part)[1]
+    if wrong:
+        raise SuiteError([Fault(what, path=f"--{kind} {part.name}.{path}") for path, what in wrong])
+    return part

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dalr_bench.plugin.manager import Plugins
-from dalr_bench.plugin.named import parse
+from dalr_bench.plugin.named import named
 from dalr_bench.plugin.spec import hookimpl
 
 # How worker processes learn of them: the same texts, with ; between. Never part of a run's identity.
@@ -58,18 +58,18 @@ class Guarded:
 def attach(plugins: Plugins, asked: Sequence[str], tell: Tell) -> None:
     """Build the trackers asked for and let them watch.
 
-    Raises SuiteError for a malformed text, PluginError for an unknown tracker, a wrong option or a missing library.
+    Raises SuiteError for a malformed text or a wrong option, PluginError for an unknown tracker or a missing library.
     """
     for number, text in enumerate(dict.fromkeys(asked)):
-        part = parse(text, "--tracker")
+        part = named(plugins.catalogue, "tracker", text)
         tracker = plugins.catalogue.build("tracker", part)
         plugins.hooks.register(Guarded(part.name, tracker, tell), name=f"tracker {number} {part.name}")
 
 
 def asked_for(given: Sequence[str] = ()) -> list[str]:
     """What the command line names, else what DALR_BENCH_TRACKERS does."""
-    named = list(given) or os.environ.get(VARIABLE, "").split(";")
-    return [text.strip() for text in named if text.strip()]
+    texts = list(given) or os.environ.get(VARIABLE, "").split(";")
+    return [text.strip() for text in texts if text.strip()]
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from rich import box
 from rich.cells import cell_len
@@ -17,6 +18,11 @@ from dalr_bench.table.model import Table
 
 _PLAIN_WIDTH = 10_000
 _GAP = 2
+
+
+def styles(stream: TextIO) -> bool:
+    """Whether bold and underline are shown where this goes: on a terminal that does not call itself dumb."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def terminal(table: Table, width: int | None = None, styled: bool = False) -> str:

@@ -126,4 +126,5 @@ def test_a_size_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SuiteError):
         caches.size_of("much", "--to")
     code, out = call(capsys, "prune", "--to", "much")
+    assert call(capsys, "prune", "--older-than", "nan")[0] == 2
     assert (code, out) == (2, "error: --to much: expected a size such as 500MB, 20GB or 1.5TB\n")

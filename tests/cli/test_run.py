@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from commanded import call, outcome, records
 
 from dalr_bench.cli.main import main
@@ -191,6 +192,18 @@ def test_an_unknown_executor_names_the_known_ones(tmp_path: Path, capsys: pytest
     code, _, err = call(capsys, "run", TINY, "--results", tmp_path, "--executor", "clould")
     assert code == 3
     assert "Known: inline, local" in err
+    code, _, err = call(capsys, "run", TINY, "--results", tmp_path, "--executor", "local:per_gpus=2")
+    assert code == 2
+    assert "--executor local.per_gpus: executor 'local' has no such option. Did you mean 'per_gpu'?" in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA device")
+@pytest.mark.parametrize("executor", ["inline", "local", "torchrun"])
+def test_a_device_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], executor: str) -> None:
+    code, out, err = call(capsys, "run", TINY, "--results", tmp_path, "--executor", executor, "--device", "cuda")
+    assert (code, out) == (5, "")
+    assert err.splitlines()[1:] == ["error: --device cuda: no CUDA device is visible to torch; use --device auto or cpu"]
 
 
 SMALL = """suite: small

@@ -16,6 +16,8 @@ FAILED = {"event": "end", "run_id": "DALR-s0", "status": "failed", "error": "NaN
 def test_a_file_gets_lines_and_a_terminal_bars() -> None:
     assert isinstance(display(2, Console(file=io.StringIO())), Lines)
     assert isinstance(display(2, Console(file=io.StringIO(), force_terminal=True)), Bars)
+    dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
+    assert isinstance(display(2, dumb), Lines)
 
 
 @pytest.mark.parametrize("terminal", [False, True])

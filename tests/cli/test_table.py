@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -7,16 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 from result_samples import PROTOCOL, records, scores, write
 
 from dalr_bench.cli.table import command
-from dalr_bench.errors import DataError, SuiteError, UserError
+from dalr_bench.errors import DataError, SuiteError
 from dalr_bench.record.events import tell_event
 from dalr_bench.record.lease import take
 from dalr_bench.record.record import Record
 from dalr_bench.record.store import finish
+from dalr_bench.table.terminal import styles
 
 GOLDEN = Path(__file__).parent.parent / "table" / "golden"
 
@@ -49,6 +52,25 @@ def test_from_files_to_a_page(results: Path, name: str, file: str) -> None:
     assert output(results, "--format", name, "--baseline", "baseline") == golden
     assert output(results.parent, "--format", name, "--baseline", "baseline", "--out", results / "t") == ""
     assert (results / "t").read_bytes().decode() == golden
+
+
+@pytest.mark.parametrize("ending", ["md", "tex", "html", "csv", "json", "typ"])
+def test_the_format_goes_by_the_files_ending_where_none_is_named(results: Path, ending: str) -> None:
+    out = results / f"t.{ending}"
+    output(results, "--baseline", "baseline", "--out", out)
+    assert out.read_bytes() == (GOLDEN / f"table.{ending}").read_bytes()
+    output(results, "--baseline", "baseline", "--out", out, "--format", "terminal")
+    assert out.read_bytes() == (GOLDEN / "table.txt").read_bytes()
+
+
+@pytest.mark.parametrize(("name", "there", "shown"), [("xterm", True, True), ("dumb", True, False), ("xterm", False, False)])
+def test_only_a_terminal_that_can_is_given_styles(monkeypatch: pytest.MonkeyPatch, name: str, there: bool, shown: bool) -> None:
+    class Stream(io.StringIO):
+        def isatty(self) -> bool:
+            return there
+
+    monkeypatch.setenv("TERM", name)
+    assert styles(Stream()) is shown
 
 
 def test_the_terminal_is_the_default(results: Path) -> None:
@@ -178,14 +200,15 @@ def test_a_template_of_ones_own(results: Path, tmp_path: Path) -> None:
         (["--format", "latx"], SuiteError, "no format is called that. Did you mean 'latex'"),
         (["--format", "../../../etc/passwd"], SuiteError, "no format is called that"),
         (["--tasks", "STS21"], SuiteError, "Did you mean 'STS12'"),
+        (["--significance", "nan"], click.BadParameter, "is not a number that can be used"),
         (["--baseline", "base"], SuiteError, "no row is called that"),
         (["--template", "absent.j2"], DataError, "the template cannot be read"),
         (["--reported", "absent.csv"], DataError, "cannot be read as CSV"),
     ],
 )
-def test_a_users_fault_is_one_line(results: Path, arguments: list[str], kind: type[UserError], words: str) -> None:
+def test_a_users_fault_is_one_line(results: Path, arguments: list[str], kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words) as caught:
-        output(results, *arguments)
+        command.main([str(results), *arguments], standalone_mode=False)
     assert "\n" not in str(caught.value)
 
 

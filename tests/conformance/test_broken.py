@@ -13,6 +13,7 @@ from conformance.strangers import installed
 from dalr_bench.cli.main import main
 from dalr_bench.cli.plugins import command
 from dalr_bench.conformance.contracts import CONTRACTS
+from dalr_bench.errors import SuiteError
 from dalr_bench.plugin.manager import load
 
 BROKEN = Path(__file__).parent / "broken"
@@ -123,3 +124,6 @@ def test_an_import_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.Monkey
     reason = catalogue.broken["hangs_at_import of hangs-at-import 1.0"]
     assert reason == "TooLong: its import did not end within 0.2 s"
     assert ("loss", "infonce") in catalogue.components
+    monkeypatch.setenv("DALR_BENCH_IMPORT_LIMIT", "soon")
+    with pytest.raises(SuiteError, match="DALR_BENCH_IMPORT_LIMIT soon: expected seconds"):
+        load()

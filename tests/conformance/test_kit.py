@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+import torch
 from click.testing import CliRunner
 
 from conformance.strangers import installed
-from dalr_bench import PluginError, SuiteError
+from dalr_bench import PluginError, SuiteError, TrainingError
 from dalr_bench.cli.plugins import command
 from dalr_bench.conformance import conforms
 from dalr_bench.conformance.contracts import CONTRACTS
@@ -91,10 +93,19 @@ def test_a_name_nobody_has_and_an_option_nobody_can_guess() -> None:
         CliRunner().invoke(
             command, ["check", "lines", "--option", "path"], standalone_mode=False, catch_exceptions=False
         )
+    for wrong in (["--limit", "-1"], ["--limit", "nan"], ["--limit", "inf"], ["--device", "tpu"]):
+        with pytest.raises(click.BadParameter):
+            command.main(["check", "infonce", *wrong], standalone_mode=False)
     done = CliRunner().invoke(command, ["check", "source/lines", "--json"], standalone_mode=False)
     assert done.return_value == 2
     (finding,) = json.loads(done.stdout)["verdicts"][0]["findings"]
     assert finding["what"] == "needs path: give it with `--option path=VALUE`"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has a CUDA device")
+def test_without_a_device_nothing_is_said_to_be_kept_on_it() -> None:
+    with pytest.raises(TrainingError, match="no CUDA device is visible"):
+        command.main(["check", "infonce", "--device", "cuda"], standalone_mode=False)
 
 
 def test_no_stranger_is_nothing_to_check() -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dalr_bench.cli.numbers import Number
+
 if TYPE_CHECKING:
     from dalr_bench.conformance.kit import Verdict
 
@@ -21,8 +23,11 @@ Examples:
 @click.command("check", epilog=_EXAMPLE)
 @click.argument("name", metavar="[NAME]...", nargs=-1)
 @click.option("--option", "given", multiple=True, metavar="KEY=VALUE", help="An option to build the component with.")
-@click.option("--limit", default=60.0, show_default=True, help="Seconds a check may take before it is cut.")
-@click.option("--device", default="cpu", show_default=True, help="Where to check: cpu or cuda.")
+@click.option(
+    "--limit", type=Number(0, 86400, min_open=True), default=60.0, show_default=True,
+    help="Seconds a check may take before it is cut.",
+)  # fmt: skip
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where to check.")
 @click.option(
     "--data", type=click.Path(), envvar="DALR_BENCH_DATA", help="Evaluation data for evaluators that need it."
 )
@@ -38,6 +43,10 @@ def command(
     from dalr_bench.conformance.kit import Asked, check
     from dalr_bench.errors import EXIT_DONE, EXIT_PLUGIN, EXIT_SUITE
 
+    if device == "cuda":
+        from dalr_bench.train.device import choose
+
+        choose(device)  # without one every promise would be checked on the CPU, and said to be kept
     verdicts = check(name, Asked(limit, device, data, _options(given)))
     broken = sum(len(verdict.broken) for verdict in verdicts)
     if as_json:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from dalr_bench import PluginError, Queue, Report, Task, hookimpl
 from dalr_bench.plugin.spec import Register
-from dalr_bench_plugins.workers.devices import SHARE, Device, Memory, cores, gpus, host_memory
+from dalr_bench_plugins.workers.devices import SHARE, Device, Memory, cores, host_memory, wanted_gpus
 from dalr_bench_plugins.workers.process import Worker
 
 
@@ -53,7 +53,7 @@ class Local:
             crew.leave()
 
     def _devices(self) -> list[Device]:
-        found = gpus() if self._device != "cpu" else []
+        found = wanted_gpus(self._device)
         if not found:
             budget = self._bytes or host_memory()
             return [Device(None, None if budget is None else int(SHARE * budget), self._jobs or cores())]

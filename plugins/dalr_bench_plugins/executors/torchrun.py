@@ -15,7 +15,7 @@ from dalr_bench import Ending, Queue, Report, SuiteError, Task, hookimpl
 from dalr_bench.plugin.spec import Register
 from dalr_bench.record.store import RECORD, read_record
 from dalr_bench.working import ending_of
-from dalr_bench_plugins.workers.devices import cores, gpus
+from dalr_bench_plugins.workers.devices import cores, wanted_gpus
 from dalr_bench_plugins.workers.process import Worker
 
 
@@ -38,7 +38,7 @@ class Torchrun:
         jobs: int | None = None,
         device: str = "auto",
     ) -> None:
-        found = len(gpus()) if device != "cpu" else 0
+        found = len(wanted_gpus(device))
         if found and processes is not None and processes > found:
             raise SuiteError(
                 f"--executor torchrun: processes={processes}, but there are {found} GPUs; one process has one"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dalr_bench import Task
+from dalr_bench import Task, TrainingError
 
 # A CUDA context and the kernels' code, which no counter of torch sees (around half a gigabyte on recent cards), and what
 # the caching allocator holds beyond the peak it was asked for.
@@ -79,6 +79,14 @@ def gpus() -> list[tuple[str, int]]:
         (name, torch.cuda.get_device_properties(number).total_memory)
         for name, number in zip(names, numbers, strict=False)
     ]
+
+
+def wanted_gpus(device: str) -> list[tuple[str, int]]:
+    """The GPUs that `--device` means. Raises TrainingError where it says cuda and there is none: no worker need start to say so."""
+    found = gpus() if device != "cpu" else []
+    if not found and device == "cuda":
+        raise TrainingError("--device cuda: no CUDA device is visible to torch; use --device auto or cpu")
+    return found
 
 
 def cores() -> int:

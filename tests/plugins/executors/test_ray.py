@@ -64,7 +64,7 @@ def test_no_room_for_a_run_is_said(tmp_path: Path) -> None:
 
 def test_options_are_the_signature(tmp_path: Path) -> None:
     done = run(tmp_path, "ray:adress=auto", "--only", "untrained")
-    assert done.returncode == 3
+    assert done.returncode == 2
     assert "executor 'ray' has no such option. Did you mean 'address'?" in done.stderr
 
 

@@ -33,7 +33,7 @@ def test_debug_mode_runs_here(inline: dict[str, Any], tmp_path: Path) -> None:
 
 def test_options_are_the_signature(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     wrong = run(tmp_path, "slurm:partion=a100,minutes=0", "--only", "untrained")
-    assert wrong.returncode == 3
+    assert wrong.returncode == 2
     assert "slurm.partion: executor 'slurm' has no such option. Did you mean 'partition'?" in wrong.stderr
     assert "slurm.minutes: Input should be greater than or equal to 1, got 0" in wrong.stderr
     assert "Traceback" not in wrong.stderr

@@ -140,6 +140,6 @@ def test_cut_weights_leave_the_same_files(tmp_path: Path) -> None:
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dalr_bench_plugins.executors.torchrun.gpus", lambda: [("0", 1), ("1", 1)])
+    monkeypatch.setattr("dalr_bench_plugins.workers.devices.gpus", lambda: [("0", 1), ("1", 1)])
     with pytest.raises(SuiteError, match="there are 2 GPUs"):
         Torchrun(3)
