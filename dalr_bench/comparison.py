@@ -20,7 +20,7 @@ from dalr_bench.statistics.resample import accuracy_draws, spearman_draws
 from dalr_bench.statistics.seeds import Effect, SignFlips, effect, improvement, sign_flips
 from dalr_bench.table import protocol
 from dalr_bench.table.build import protocols_of
-from dalr_bench.table.columns import Key, choose, read_order
+from dalr_bench.table.columns import Key, choose, key_of, read_order
 from dalr_bench.table.found import Found, Line, find
 from dalr_bench.table.model import Column, Significance
 from dalr_bench.types import Predictions
@@ -103,9 +103,11 @@ class Predicted:
         return np.stack([each.predicted for each in found]), gold
 
     def scores(self, run: str) -> Mapping[Key, float]:
-        """The recorded values of a run."""
-        record = self.results.records[run]
-        return {(s.task, s.metric, s.aggregation, s.split): s.value for s in record.scores}
+        """The recorded values of a run; of two of one key the first, as in a table."""
+        found: dict[Key, float] = {}
+        for score in self.results.records[run].scores:
+            found.setdefault(key_of(score), score.value)
+        return found
 
     def _of(self, run: str, task: str) -> Predictions:
         if (run, task) not in self._read:

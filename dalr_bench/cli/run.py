@@ -129,7 +129,7 @@ def command(
             _execute(queue, _executor(plugins, executor, jobs, device, queue), console)
         code = _close(console, queue, folder)
         _took(console, work, time.monotonic() - began, (executor or "local", jobs))
-    _print_table(folder)
+    _print_table(console, folder)
     if bundled is not None:
         _compare(console, bundled, folder, plugins)
     return code
@@ -248,10 +248,12 @@ def _took(console: Console, work: Work, seconds: float, on: tuple[str, int | Non
     _say(console, f"took {span(seconds)}{beside}")
 
 
-def _print_table(folder: Path) -> None:
+def _print_table(console: Console, folder: Path) -> None:
+    """The table of the folder; where there is none (rows scored in two ways), why: the runs are done all the same."""
     import shutil
     import sys
 
+    from dalr_bench.errors import SuiteError
     from dalr_bench.record.results import outcomes, read_results
     from dalr_bench.table.build import build
     from dalr_bench.table.model import Request
@@ -260,7 +262,13 @@ def _print_table(folder: Path) -> None:
     found = read_results(folder)
     styled = styles(sys.stdout)
     width = shutil.get_terminal_size().columns if styled else None
-    click.echo(terminal(build(found.summary, outcomes(found), Request()), width, styled), nl=False)
+    try:
+        table = build(found.summary, outcomes(found), Request())
+    except SuiteError as error:
+        for fault in error.faults:
+            _say(console, f"no table: {fault}")
+        return
+    click.echo(terminal(table, width, styled), nl=False)
 
 
 def _close(console: Console, queue: TaskQueue, folder: Path) -> int:

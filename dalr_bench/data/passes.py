@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dalr_bench.data.counts import Counts
+from dalr_bench.data.schedule import stream_key
 from dalr_bench.data.segments import Row, gathered
 from dalr_bench.data.spool import Spool
 from dalr_bench.errors import DataError
@@ -26,7 +27,7 @@ class Passes:
 
     def __init__(self, shards: Shards, seed: int, stream: str) -> None:
         self.shards, self.counts, self.stop = shards, Counts(shards), threading.Event()
-        self._key = [seed & (2**64 - 1), int.from_bytes(stream.encode()[:8], "little")]
+        self._key = stream_key(seed, stream)
         self._next: tuple[tuple[int, int], Iterator[Row]] | None = None
 
     def order(self, epoch: int) -> Sequence[int]:

@@ -6,6 +6,7 @@ stream // batches of the second, every k-th step is a batch of the second. `ever
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,13 @@ class Place:
     epoch: int
     window: int
     rows: Rows
+
+
+def stream_key(seed: int, stream: str) -> list[int]:
+    """Philox's key: the seed, and the stream's name (its hash where it does not fit into 64 bits)."""
+    name = stream.encode()
+    short = name if len(name) <= 8 else hashlib.sha256(name).digest()[:8]
+    return [seed & (2**64 - 1), int.from_bytes(short, "little")]
 
 
 @dataclass
@@ -122,8 +130,7 @@ class Schedule:
         else:
             epoch, window, position, size = self._in_window(found, stream, batch)
         if self._orders.get(stream, (None, None))[0] != (epoch, window):
-            name = int.from_bytes(stream.encode()[:8], "little")
-            key = [self.seed & (2**64 - 1), name]
+            key = stream_key(self.seed, stream)
             draw = np.random.Generator(np.random.Philox(key=key, counter=[epoch, window, 0, 0]))
             self._orders[stream] = (epoch, window), draw.permutation(size)
         first = position * self.options.batch

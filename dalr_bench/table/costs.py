@@ -29,9 +29,15 @@ def cost_columns(records: Sequence[Measured]) -> list[Column]:
     terms = dict.fromkeys(part for record in records for part in record.spent if part.startswith(_TERM))
     wanted = list(_RUN)
     for part in terms:
-        wanted += [(part, quantity, f"{part[len(_TERM) :]} {unit}", factor) for quantity, unit, factor in _OF_A_TERM]
+        wanted += [(part, quantity, _head(part, unit), factor) for quantity, unit, factor in _OF_A_TERM]
     columns = [_column(part, quantity, head) for part, quantity, head, _ in wanted]
     return [each for each in columns if each.name == "seconds" or any(cost(r, each) is not None for r in records)]
+
+
+def _head(part: str, unit: str) -> str:
+    """`info ms`; columns go by their names, so a loss called `step` or `student` has `losses.step ms`."""
+    head = f"{part.removeprefix(_TERM)} {unit}"
+    return f"{part} {unit}" if head in {name for _, _, name, _ in _RUN} else head
 
 
 def _column(part: str, quantity: str, head: str) -> Column:

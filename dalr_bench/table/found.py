@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dalr_bench.table.columns import Key, key_of
@@ -37,10 +37,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Found:
-    """What the shown runs hold: records by run id, and scores by run id and key."""
+    """What the shown runs hold: records by run id, and scores by run id and key.
+
+    `more` are scores whose key another one of their run has too (an evaluator that is asked twice, in two ways).
+    """
 
     records: Mapping[str, Measured]
     scores: Mapping[str, Mapping[Key, Score]]
+    more: Mapping[str, Sequence[Score]] = field(default_factory=dict)
 
     def pairs(self, ours: Line, theirs: Line, column: Column) -> list[tuple[str, str]]:
         """Runs of one seed that both have a number in the column, each pair once."""
@@ -57,8 +61,9 @@ class Found:
         return any(self.value(run, column) is not None for run in line.distinct)
 
     def column(self, line: Line, column: Column) -> list[Score]:
-        """The scores of one row in one column."""
-        return [scores[column.key] for run in line.distinct if column.key in (scores := self.scores.get(run, {}))]
+        """All scores of one row that belong into one column: of a run those beside the one that is shown, too."""
+        first = [scores[column.key] for run in line.distinct if column.key in (scores := self.scores.get(run, {}))]
+        return first + [each for run in line.distinct for each in self.more.get(run, ()) if key_of(each) == column.key]
 
     def value(self, run: str, column: Column) -> float | None:
         """The number of one run in one column, as printed (×100, or in the unit of a cost)."""
@@ -108,9 +113,12 @@ def _lines(layout: Layout) -> list[Line]:
 def _found(lines: Sequence[Line], records: Mapping[str, Measured]) -> Found:
     runs = [run for line in lines for run in line.distinct]
     shown = {run: records[run] for run in runs if run in records}
-    scores = {
-        run: {key_of(score): score for score in record.scores}
-        for run, record in shown.items()
-        if record.status == "done"
-    }
-    return Found(shown, scores)
+    scores: dict[str, dict[Key, Score]] = {}
+    more: dict[str, list[Score]] = {}
+    for run, record in shown.items():
+        if record.status == "done":
+            scores[run] = {}
+            for score in record.scores:
+                if scores[run].setdefault(key_of(score), score) is not score:
+                    more.setdefault(run, []).append(score)
+    return Found(shown, scores, more)

@@ -295,3 +295,21 @@ def test_an_interrupt_keeps_what_was_done_and_leaves_nobody_behind(
     )
     assert code == 0
     assert "1 done before" in err
+
+
+def test_runs_that_share_no_table_are_done_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    suite = tmp_path / "apart.yaml"
+    suite.write_text(f"""extends: {TINY}
+suite: apart
+seeds: [0]
+ablate:
+  baseline: null
+  ranked: null
+  more: {{train.steps: 0, losses: null, teachers: null, evaluate: [{{name: scenes, pairs: 70, probes: false}}]}}
+""")
+    with pytest.raises(SystemExit) as left:
+        main(["run", str(suite), "--results", str(tmp_path), "--executor", "inline"])
+    told = capsys.readouterr()
+    assert left.value.code == 0
+    assert told.out == ""
+    assert "no table: Scenes-STS: two protocols in one column" in told.err

@@ -33,6 +33,16 @@ def test_epochs_and_seeds_have_their_own_order() -> None:
     assert list(np.concatenate([other.at(step)[1] for step in range(4)])) != list(first)
 
 
+def test_streams_have_their_own_order_however_their_names_begin() -> None:
+    plan = schedule({"captions of flickr": 64, "captions of coco": 64}, mix="every", every=2, batch=64)
+    (one, rows), (other, more) = plan.at(0), plan.at(1)
+    assert {one, other} == {"captions of flickr", "captions of coco"}
+    assert list(rows) != list(more)
+    # Short names go on as before: orders of kept results can be drawn again.
+    pairs = np.random.Generator(np.random.Philox(key=[5, int.from_bytes(b"pairs", "little")])).permutation(16)
+    assert list(schedule({"pairs": 16}, seed=5, batch=16).at(0)[1]) == list(pairs)
+
+
 def test_any_step_can_be_asked_alone() -> None:
     walked = schedule({"text": 50, "pairs": 20}, seed=3)
     order = [walked.at(step) for step in range(60)]

@@ -199,6 +199,23 @@ def test_protocols_are_not_mixed_in_a_column() -> None:
     ]
 
 
+def test_one_run_scored_in_two_ways_is_not_half_forgotten() -> None:
+    """`evaluate` may name an evaluator twice: both scores of a task have one column."""
+    made = records()
+    first = made["DALR-one-0"].scores
+    again = scores(55, PROTOCOL.replace("=all", "=mean"))
+    assert [(s.task, s.metric, s.aggregation, s.split) for s in again] == [
+        (s.task, s.metric, s.aggregation, s.split) for s in first
+    ]
+    made["DALR-one-0"] = replace(made["DALR-one-0"], scores=[*first, *again])
+    with pytest.raises(SuiteError, match=r"STS12: two protocols .* \(rows DALR\); they differ in: aggregation=all against"):
+        build(summary(), made, Request(tasks=["STS12"]))
+    mixed = build(summary(), made, Request(tasks=["STS12"], mix_protocols=True))
+    assert cell(mixed, "teacher: one", "DALR").mean == cell(table(), "teacher: one", "DALR").mean  # the first one named
+    made["DALR-one-0"] = replace(made["DALR-one-0"], scores=[*first, *first])
+    assert build(summary(), made, Request(tasks=["STS12"])) == table(tasks=["STS12"])
+
+
 def test_encoders_may_differ_and_what_they_share_is_told() -> None:
     made = records()
     made["floor"] = replace(made["floor"], scores=scores(50, PROTOCOL.replace("pooling=cls", "dim=9")))

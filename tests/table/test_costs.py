@@ -42,6 +42,13 @@ def with_costs() -> dict[str, Record]:
     return out
 
 
+def test_a_loss_called_like_a_part_of_a_step_has_columns_of_its_own() -> None:
+    record = replace(records()["floor"], extra={"costs": {"step": step(10.0, 1), "losses.step": step(2.0, 3_000_000)}})
+    columns = cost_columns([record])
+    assert [column.name for column in columns] == ["seconds", "step ms", "losses.step ms", "step MB"]
+    assert [cost(record, column) for column in columns[1:]] == [10.0, 2.0, 3.0]
+
+
 def test_columns_are_what_some_run_knows() -> None:
     names = [column.name for column in cost_columns(list(with_costs().values()))]
     assert names == ["seconds", "CPU s", "kJ", "peak MB", "step ms", "info ms", "info MB", "rank ms", "rank MB"]
