@@ -17,7 +17,7 @@ from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.senteval.files import find_tree
 from dalr_bench_plugins.senteval.pairs import load_stsb
 from dalr_bench_plugins.senteval.protocol import signature
-from dalr_bench_plugins.senteval.requirements import set_requirements
+from dalr_bench_plugins.senteval.requirements import set_contents, set_requirements
 
 Rows = NDArray[np.float64]
 
@@ -65,6 +65,12 @@ class Geometry:
     def requires(options: Mapping[str, Any]) -> list[Requirement]:
         """STS-B."""
         return set_requirements(options, ["STS-B"])
+
+    @staticmethod
+    def identity(options: Mapping[str, Any]) -> dict[str, Any]:
+        """STS-B as it is, in place of where it lies."""
+        found = set_contents(options, ["STS-B"])
+        return {"root": found} if found else {}
 
     @property
     def _sign(self) -> str:

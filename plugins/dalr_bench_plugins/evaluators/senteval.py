@@ -15,7 +15,7 @@ from dalr_bench_plugins.senteval.classes import LOADERS, PROBING, ClassSet, Labe
 from dalr_bench_plugins.senteval.files import find_tree
 from dalr_bench_plugins.senteval.protocol import signature
 from dalr_bench_plugins.senteval.recipe import MODES, Examples, Rows
-from dalr_bench_plugins.senteval.requirements import set_requirements
+from dalr_bench_plugins.senteval.requirements import set_contents, set_requirements
 
 if TYPE_CHECKING:
     from dalr_bench_plugins.senteval.probe import Probed
@@ -78,6 +78,14 @@ class SentEval:
         probing = set_requirements(options, (), "probing") if options["probing"] else []
         names = SEVEN if options["tasks"] is None else options["tasks"]
         return [*(set_requirements(options, names) if names else []), *probing]
+
+    @staticmethod
+    def identity(options: Mapping[str, Any]) -> dict[str, Any]:
+        """The asked sets as they are, in place of where they lie."""
+        names = SEVEN if options["tasks"] is None else options["tasks"]
+        found = set_contents(options, names) if names else {}
+        found |= set_contents(options, (), "probing") if options["probing"] else {}
+        return {"root": found} if found else {}
 
     def sentences(self) -> Iterator[str]:
         """All sentences of all sets."""

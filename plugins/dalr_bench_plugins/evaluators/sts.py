@@ -20,7 +20,7 @@ from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.senteval.files import find_tree
 from dalr_bench_plugins.senteval.pairs import YEARS, PairSet, Subset, load_language, load_sick, load_stsb, load_year
 from dalr_bench_plugins.senteval.protocol import signature
-from dalr_bench_plugins.senteval.requirements import set_requirements
+from dalr_bench_plugins.senteval.requirements import language_contents, set_contents, set_requirements
 
 SetName = Literal["STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R"]
 SEVEN: tuple[SetName, ...] = ("STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R")
@@ -71,8 +71,13 @@ class Sts:
     @staticmethod
     def requires(options: Mapping[str, Any]) -> list[Requirement]:
         """The folders of the asked sets."""
-        default: Sequence[str] = () if options["languages"] else SEVEN if options["split"] == "test" else ("STS-B",)
-        return set_requirements(options, options["sets"] or default)
+        return set_requirements(options, _asked(options))
+
+    @staticmethod
+    def identity(options: Mapping[str, Any]) -> dict[str, Any]:
+        """The asked sets as they are, in place of where they lie."""
+        found = set_contents(options, _asked(options)) | language_contents(options)
+        return {"root": found} if found else {}
 
     def _options(self, sizes: str) -> Mapping[str, str]:
         return {"split": self.split, "sick": self.sick if self.split == "test" else "dev", "sizes": sizes}
@@ -150,6 +155,12 @@ class Sts:
         mean = sum(score.value for score in seven) / len(seven)
         n, protocol = sum(score.n for score in seven), seven[0].protocol
         return [Score("STS", "avg", mean, n, self.split, self.aggregation, protocol)]
+
+
+def _asked(options: Mapping[str, Any]) -> Sequence[str]:
+    default: Sequence[str] = () if options["languages"] else SEVEN if options["split"] == "test" else ("STS-B",)
+    sets: Sequence[str] = options["sets"] or default
+    return sets
 
 
 def cosine(left_ND: NDArray[np.float32], right_ND: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -121,12 +121,15 @@ def load_language(folder: Path, language: str) -> PairSet | None:
     """STS-B test pairs in another language: `stsb_multi_mt/LL-test.jsonl` in `folder` or in `folder/mteb`, as mteb's
     data has it.
     """
-    found = [base / "stsb_multi_mt" for base in (folder, folder / "mteb") if (base / "stsb_multi_mt").is_dir()]
-    if not found:
-        return None
-    path = found[0] / f"{language}-test.jsonl"
+    path = language_file(folder, language)
     task = f"STS-B ({language})"
-    return PairSet(task, "test", [_subset(task, read_jsonl(path), path)])
+    return None if path is None else PairSet(task, "test", [_subset(task, read_jsonl(path), path)])
+
+
+def language_file(folder: Path, language: str) -> Path | None:
+    """Where these pairs would be; None where the data set's folder is absent."""
+    found = [base / "stsb_multi_mt" for base in (folder, folder / "mteb") if (base / "stsb_multi_mt").is_dir()]
+    return found[0] / f"{language}-test.jsonl" if found else None
 
 
 def read_jsonl(path: Path) -> list[tuple[str, str, float]]:
