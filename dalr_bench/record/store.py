@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +14,7 @@ from dalr_bench.record.events import EVENTS, tell_event
 from dalr_bench.record.files import load_json, write_json
 from dalr_bench.record.form import fault_of
 from dalr_bench.record.lease import holder, is_abandoned
-from dalr_bench.record.record import Record, scores_to_json
-from dalr_bench.types import Score
+from dalr_bench.record.record import Record
 
 RECORD, CONFIG, SCORES = "record.json", "config.json", "scores.json"
 # What a run writes: folders by name, files by the ends of theirs.
@@ -60,11 +59,6 @@ def finish(folder: str | Path, record: Record) -> None:
     write_json(place / RECORD, document)
     with suppress(OSError):  # the record is there, and it is what counts
         tell_event(place, record.status, **({"error": record.error} if record.error else {}))
-
-
-def write_scores(folder: str | Path, scores: Sequence[Score]) -> None:
-    """`scores.json` alone, for scores that are known before the run ends."""
-    write_json(Path(folder) / SCORES, {"scores": scores_to_json(scores)})
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:

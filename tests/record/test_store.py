@@ -13,7 +13,7 @@ from dalr_bench.process import place
 from dalr_bench.record.events import read_events
 from dalr_bench.record.lease import take
 from dalr_bench.record.record import Record
-from dalr_bench.record.store import begin, claim, finish, read_config, read_record, state, write_scores
+from dalr_bench.record.store import begin, claim, finish, read_config, read_record, state
 from dalr_bench.types import Score
 
 DONE = Record("r", "s", "v", 0, scores=(Score("x", "m", 0.5, 1),))
@@ -122,11 +122,6 @@ def test_a_config_that_cannot_be_read(tmp_path: Path, text: str | None, reason: 
         (tmp_path / "config.json").write_text(text)
     with pytest.raises(DataError, match=reason):
         read_config(tmp_path)
-
-
-def test_scores_alone(tmp_path: Path) -> None:
-    write_scores(tmp_path, DONE.scores)
-    assert os.listdir(tmp_path) == ["scores.json"]
 
 
 def test_a_run_folder_is_written_by_name_and_never_through_a_link(tmp_path: Path) -> None:

@@ -29,12 +29,6 @@ def read_array(path: Path, name: str) -> np.ndarray[Any, Any]:
     return rows.astype(np.float32, copy=False)
 
 
-def array_names(path: Path) -> list[str]:
-    """What a file holds."""
-    with _opened(path) as arrays:
-        return sorted(arrays)
-
-
 def array_shape(path: Path, name: str) -> tuple[int, ...]:
     """The shape of one array."""
     with _opened(path) as arrays:

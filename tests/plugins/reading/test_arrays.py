@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from photos import fault_of
 
-from dalr_bench_plugins.reading.arrays import array_names, array_shape, read_array
+from dalr_bench_plugins.reading.arrays import array_shape, read_array
 
 ROWS = np.arange(12, dtype=np.float64).reshape(4, 3)
 
@@ -40,7 +40,6 @@ def test_rows_become_float32(path: Path) -> None:
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read, ROWS)
     assert array_shape(path, "features") == (4, 3)
-    assert array_names(path) == ["features", "other"]
 
 
 def test_unknown_array_names_what_is_there(path: Path) -> None:
