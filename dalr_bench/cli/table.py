@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,8 @@ def command(
     from dalr_bench.table.reported import find_reported, read_reported
     from dalr_bench.table.terminal import styles
 
+    if parts:
+        _only_pairs({"baseline": baseline, "gap": gap, "cost": cost, "reported": reported, "significance": significance})
     published = [row for named in reported for row in read_reported(find_reported(named))]
     found = read_results(results)
     after = spread or ("ci" if parts else "std")
@@ -87,6 +90,15 @@ def command(
         click.echo(text, nl=False)
     else:
         write_text(out, text)
+
+
+def _only_pairs(given: Mapping[str, object]) -> None:
+    """Refuse what a table of contributions would leave out without a word."""
+    from dalr_bench.errors import SuiteError
+
+    without = [f"--{name}" for name, value in given.items() if value]
+    if without:
+        raise SuiteError(f"--contributions shows differences of pairs of rows: leave out {', '.join(without)}")
 
 
 def _test(found: Results, level: float) -> Significance:

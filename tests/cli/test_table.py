@@ -167,6 +167,12 @@ def test_significance_by_seeds_where_there_are_no_predictions(results: Path) -> 
     assert "not shown to differ from it (paired test, p ≥ 0.05" in output(results, "--significance")
 
 
+def test_contributions_have_no_columns_of_another_table(results: Path) -> None:
+    for asked in (["--cost"], ["--gap"], ["--significance"], ["--reported", "sts"], ["--baseline", "baseline"]):
+        with pytest.raises(SuiteError, match=f"leave out {asked[0]}"):
+            output(results, "--contributions", *asked)
+
+
 def test_contributions_are_a_table(results: Path) -> None:
     page = output(results, "--contributions", "--tasks", "STS12")
     assert "teacher: one, put in alone" in page

@@ -45,6 +45,7 @@ class Mteb:
 
         self.name, self.experiment, self.results = name, experiment or {}, results
         self.root = Path(root) if root is not None else None
+        self.languages = sorted(languages or ())
         try:
             self.tasks = tasks_named(tasks, languages, self.root)
         except (KeyError, ValueError) as error:
@@ -66,6 +67,7 @@ class Mteb:
         metric = str(task.metadata.main_score)
         facts = {"library": mteb.__version__, "task": task.metadata.name, "data": data.get("data", "hub")}
         facts["revision"] = task.metadata.dataset.get("revision", "none") if "data" not in data else "local"
+        facts |= {"languages": " ".join(self.languages)} if self.languages else {}
         for split, subsets in sorted(result.scores.items()):
             values = [float(subset["main_score"]) for subset in subsets]
             protocol = signature("mteb", subject, facts)

@@ -54,6 +54,14 @@ def score(root: Path, subject: Rows, results: Path, **more: Any) -> Any:
     return result.scores[0]
 
 
+def test_a_task_of_some_languages_is_scored_in_another_way(root: Path, tmp_path: Path) -> None:
+    """Its value is the mean of fewer subsets, which no row of all languages may stand beside."""
+    whole, some = (score(root, Rows(1), tmp_path / "r", **more) for more in ({}, {"languages": ["eng"]}))
+    assert whole.value == some.value  # STS12 is English
+    assert "languages" not in whole.protocol
+    assert "; languages=eng" in some.protocol.partition(" | ")[0]
+
+
 def by_hand(root: Path, subject: Rows) -> float:
     rows = rows_of([root / "raw" / "STS12.jsonl"])
     left, right = (subject.encode([row[side] for row in rows]) for side in ("sentence1", "sentence2"))
