@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from dalr_bench.config import EXECUTION
-from dalr_bench.errors import SuiteError
+from dalr_bench.errors import SuiteError, TrainingError
 from dalr_bench.evaluate.score import Outcome, evaluate, steps
 from dalr_bench.evaluate.untouched import forked_rng
 from dalr_bench.keeping import Keeping
@@ -245,6 +246,8 @@ def _dev_score(scores: Any, name: str) -> Score:
     main: Score = scores[0]
     if main.split == "test":
         raise SuiteError(f"train.dev: evaluator '{name}' scores a test split; a checkpoint is chosen on dev data only")
+    if not isfinite(main.value):
+        raise TrainingError(f"train.dev: evaluator '{name}' gave {main.value} for {main.task}: nothing can be chosen by it")
     return main
 
 
