@@ -23,11 +23,11 @@ class GlobalToLocal:
     Source: the term DALR's released code (2024) adds to its ranking loss and its formulas do not have:
     Hekang001/DALR@c53e1fc:src/model_modified.py:560-603,725-739. There τ (`temperature`) = .05, l = .33 SimCSE + .67
     DiffCSE token states without the first token, divided by their norm over the TOKEN axis, g un-normalised: those are
-    the
-    defaults.
+    the defaults.
 
     `teachers` with `weights` (equal where not given). `combine: states` averages token states, for teachers that cut
-    sentences into the same tokens (TrainingError where lengths differ); `losses` averages the terms, for any.
+    sentences into the same tokens (TrainingError where their longest differ; where a sentence's lengths do, the term is
+    nan and the run ends there); `losses` averages the terms, for any.
     `normalise`: over `tokens` (code), over the `width` of each token, or `none`. `normalise_global` scales g to
     length 1. `skip_first` drops the first token. `head: linear` maps g to the teachers' width where it is another
     than the student's. Departure: padding counts in no norm (the code's norms run over padded places too), and the
@@ -89,7 +89,10 @@ class GlobalToLocal:
         lengths = {name: states.shape[1] for name, (states, _) in zip(self.teachers, found, strict=True)}
         if len(set(lengths.values())) > 1:
             raise TrainingError(f"global_to_local: teachers cut sentences differently ({lengths}): combine: losses")
-        return torch.stack([w * single(states) for w, (states, _) in zip(self.weights, found, strict=True)]).sum(0)
+        mixed_NLT = torch.stack([w * single(states) for w, (states, _) in zip(self.weights, found, strict=True)]).sum(0)
+        # Two tokenizers may have one longest sentence. The device is not asked for it: no number ends the run at this term.
+        alike = torch.stack([(mask_NL == found[0][1]).all() for _, mask_NL in found]).all()
+        return torch.where(alike, mixed_NLT, torch.nan)
 
 
 @hookimpl

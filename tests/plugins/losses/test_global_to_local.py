@@ -70,6 +70,16 @@ def test_states_of_two_teachers_are_averaged(text: torch.Tensor) -> None:
     assert_same(got, by_hand(text, mixed, "tokens"), [text])
 
 
+def test_states_of_other_tokens_are_never_averaged(text: torch.Tensor) -> None:
+    """Two tokenizers whose longest sentence is as long, both cut at one length for instance."""
+    first, second = states(2), states(3)
+    assert second.states_mask_NL is not None
+    second.states_mask_NL[1, 2] = 1
+    both = {"a": first, "b": second}
+    assert made(["a", "b"])(loss_inputs([text], both)).loss.isnan()
+    assert made(["a", "b"], combine="losses")(loss_inputs([text], both)).loss.isfinite()
+
+
 def test_losses_of_teachers_that_cut_differently(text: torch.Tensor) -> None:
     first, second = states(2), states(3, length=9)
     both = {"a": first, "b": second}
