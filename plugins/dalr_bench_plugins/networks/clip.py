@@ -51,7 +51,8 @@ class ClipModel:
 
 
 def clip_fingerprint(weights: ClipWeights) -> str:
-    """Hash of the weights file, or of the seed of random weights; with the architecture where it is the user's own.
+    """Hash of the weights file, or of the seed of random weights; with the architecture where it is the user's own, and
+    with all that lies beside the weights where a folder is named.
 
     Raises DataError for an unknown name or tag, a missing file, a pickle without leave.
     """
@@ -59,7 +60,15 @@ def clip_fingerprint(weights: ClipWeights) -> str:
     path = _weights_file(weights)
     origin = f"random {weights.seed}" if path is None else digest_of_files([path])
     own = Path(weights.config).read_text(encoding="utf-8") if weights.config else ""
-    return hashlib.sha256(f"{origin}|{own}".encode()).hexdigest()
+    return hashlib.sha256(f"{origin}|{own}{_beside(weights.model)}".encode()).hexdigest()
+
+
+def _beside(model: str) -> str:
+    """Architecture, tokenizer and treatment of pictures that lie beside the weights of a folder, by content."""
+    if not model.startswith(_FOLDER):
+        return ""
+    files = sorted(path for path in Path(model.removeprefix(_FOLDER)).iterdir() if path.suffix in (".json", ".txt", ".model"))
+    return f"|{[path.name for path in files]}|{digest_of_files(files)}"
 
 
 def open_clip_model(weights: ClipWeights, device: Any) -> ClipModel:

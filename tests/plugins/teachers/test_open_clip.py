@@ -42,6 +42,19 @@ def test_both_towers_keep_order_whatever_the_batches(options: dict[str, Any], im
     assert not torch.allclose(rows[0], rows[1])
 
 
+def test_a_folder_is_known_by_all_of_its_files(tmp_path: Path) -> None:
+    """How pictures are scaled stands beside the weights, and rows of another scale are other rows."""
+    (tmp_path / "open_clip_model.safetensors").write_bytes(b"weights")
+    config = tmp_path / "open_clip_config.json"
+    names = []
+    for mean in (0.4, 0.5):
+        config.write_text(f'{{"preprocess_cfg": {{"mean": [{mean}, {mean}, {mean}]}}}}')
+        names.append(OpenClip(model=f"local-dir:{tmp_path}").fingerprint)
+    (tmp_path / "README.md").write_text("about it")
+    names.append(OpenClip(model=f"local-dir:{tmp_path}").fingerprint)
+    assert names[0] != names[1] == names[2]
+
+
 def test_rows_are_open_clips_own(options: dict[str, Any], images: list[Image.Image], tmp_path: Path) -> None:
     import open_clip
     from safetensors.torch import save_file
