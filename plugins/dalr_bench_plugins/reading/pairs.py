@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,8 @@ Captions = Literal["one", "all"]
 
 # Photos are hashed by content up to this many bytes in all; a larger set by its names and sizes.
 HASHED_BYTES = 256 * 2**20
+# JSON can write what no UTF-8 text holds.
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,8 @@ def _check(entry: Entry, choice: Choice) -> None:
             raise entry.fault(f"caption {number} is not text: {caption!r}")
         if not caption.strip():
             raise entry.fault(f"caption {number} is empty")
+        if _HALF_A_PAIR.search(caption):
+            raise entry.fault(f"caption {number} holds half of a surrogate pair, which is no text: {caption!r}")
     if entry.photo is not None and not entry.photo.is_file():
         raise entry.fault(f"no photo at {entry.photo}")
 

@@ -71,6 +71,7 @@ def test_grey_and_transparent_photos_become_rgb(tmp_path: Path) -> None:
     [
         ([], Choice(), "a photo without a caption"),
         (["ok", "  "], Choice(), "caption 2 is empty"),
+        (["ok", "a \ud83d"], Choice(), r"caption 2 holds half of a surrogate pair, which is no text: 'a \ud83d'"),
         (["a", "b", "c"], Choice(per_image=5), "3 captions, expected 5"),
         (["a", 3], Choice(), "caption 2 is not text: 3"),
     ],
