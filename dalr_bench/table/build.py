@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dalr_bench.errors import SuiteError, nearest
 from dalr_bench.table import protocol
-from dalr_bench.table.columns import Order, choose, read_order
+from dalr_bench.table.columns import Order, choose, main_columns, read_order
 from dalr_bench.table.costs import cost_columns
 from dalr_bench.table.found import Found, Line, baseline_of, find, group_label
 from dalr_bench.table.model import (
@@ -36,17 +36,19 @@ def build(layout: Layout, records: Mapping[str, Measured], request: Request) -> 
     order = read_order()
     lines, found = find(layout, records)
     _check_difference(request, lines)
-    columns = choose((key for scores in found.scores.values() for key in scores), request.tasks, order)
+    keys = list(dict.fromkeys(key for scores in found.scores.values() for key in scores))
+    columns = choose(keys, request.tasks, order)
+    public = main_columns(columns, keys, order)
     reported = [*from_expect(layout.expect), *request.reported]
-    ways = protocols_of(lines, columns, found, _claims(reported, columns, order))
+    ways = protocols_of(lines, columns, found, _claims(reported, public, order))
     protocol.check(columns, ways, request.mix_protocols)
     captions = protocol.captions(columns, ways)
     columns = [*columns, *cost_columns(_done(lines, found))] if request.cost else columns
     notes = Notes()
-    published = _published(reported, columns, order) if request.gap else {}
+    published = _published(reported, public, order) if request.gap else {}
     context = _Context(layout, lines, request.baseline, columns, found, notes, published, request.significance)
     groups = [_group(axes, context) for axes in dict.fromkeys(line.axes for line in lines)]
-    rows = [row for each in reported if (row := _reported(each, columns, order, notes)).cells]
+    rows = [row for each in reported if (row := _reported(each, public, order, notes)).cells]
     groups += [Group(_REPORTED, rows)] if rows else []
     return Table(
         title=clean(layout.title or layout.suite),

@@ -67,6 +67,16 @@ def choose(found: Iterable[Key], selectors: Sequence[str], order: Order) -> list
     return [_column(key, key == main[key[0]], order) for key in chosen]
 
 
+def main_columns(columns: Sequence[Column], keys: Sequence[Key], order: Order) -> list[Column]:
+    """The columns that published numbers belong to: of several of one task and metric the main one. A paper's test score
+    is no number of a dev split, or of another aggregation, that is shown beside it."""
+    best: dict[tuple[str, str], Key] = {}
+    for key in keys:
+        known = best.setdefault(key[:2], key)
+        best[key[:2]] = min(known, key, key=order.preference)
+    return [column for column in columns if best.get(column.key[:2]) == column.key]
+
+
 def _default(keys: Sequence[Key], order: Order) -> list[Key]:
     shown = [key for key in keys if key[3] not in order.settings["hidden_splits"]]
     tasks = dict.fromkeys(key[0] for key in shown)

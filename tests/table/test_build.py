@@ -231,6 +231,20 @@ def test_a_published_protocol_counts_too() -> None:
         table(reported=[given])
 
 
+def test_a_published_number_is_of_the_main_score_alone() -> None:
+    made = records()
+    for run, record in made.items():
+        more = [replace(score, split="dev", aggregation=None) for score in record.scores if score.task == "STS12"]
+        more += [replace(score, metric="devacc", split="dev", aggregation=None) for score in more]
+        made[run] = replace(record, scores=[*record.scores, *more])
+    given = Reported("X", "its paper", {"STS12.spearman": 60, "STS12.devacc": 61})
+    asked = Request(tasks=["STS12", "STS12.spearman.dev", "STS12.devacc"], reported=[given])
+    found = build(summary(), made, asked)
+    assert [column.name for column in found.columns] == ["STS12", "STS12 spearman dev", "STS12 devacc dev"]
+    published = next(r for group in found.groups for r in group.rows if r.name == "X")
+    assert {name: each.mean for name, each in published.cells.items()} == {"STS12": 60, "STS12 devacc dev": 61}
+
+
 def test_cost_is_the_mean_of_the_seconds() -> None:
     found = table(cost=True)
     assert found.columns[-1].name == "seconds"
