@@ -14,13 +14,29 @@ from dalr_bench.suite.fingerprint import fingerprint
 _PACKAGE = "package:"
 
 
+def reads_models(component: Component | None) -> bool:
+    """Whether it may read models from outside: it has `requires`."""
+    return getattr(getattr(component, "factory", None), "requires", None) is not None
+
+
 def local_models(component: Component | None, options: Mapping[str, Any]) -> dict[str, str]:
-    """Option → what it names, for components that read models from outside (they have `requires`): a folder or file of
-    this machine, with or without a prefix (`local-dir:...`), or `package:NAME`. Nothing is imported to find out."""
-    if getattr(getattr(component, "factory", None), "requires", None) is None:
+    """Option → what it names, for components that read models from outside: a folder or file of this machine, with or
+    without a prefix (`local-dir:...`), or `package:NAME`. Nothing is imported to find out."""
+    if not reads_models(component):
         return {}
     named = ((option, _place(value)) for option, value in options.items() if isinstance(value, str))
     return {option: place for option, place in named if place is not None}
+
+
+def beside(value: str, folder: str) -> str:
+    """The name of a model, as the path of a folder beside the suite where one holds a model of that name and the working
+    folder has none."""
+    head, mark, name = value.rpartition(":")
+    place = os.path.abspath(os.path.join(folder, name)) if name and "\0" not in name else ""
+    if value.startswith(_PACKAGE) or not place or os.path.exists(name):
+        return value
+    there = os.path.isdir(place) and any(file.endswith("config.json") for file in os.listdir(place))
+    return f"{head}{mark}{place}" if there else value
 
 
 def _place(value: str) -> str | None:

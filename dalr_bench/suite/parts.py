@@ -16,7 +16,7 @@ from dalr_bench.errors import RenamedWarning, nearest
 from dalr_bench.plugin.registry import Catalogue, Component, references
 from dalr_bench.suite.faults import FaultKind, Faults
 from dalr_bench.suite.fingerprint import fingerprint
-from dalr_bench.suite.models import local_models, model_content
+from dalr_bench.suite.models import beside, local_models, model_content, reads_models
 from dalr_bench.suite.tree import Node, as_map, canonical, digest, find, folder_of, plain
 from dalr_bench.types import DataFile, Part, Ref
 
@@ -138,6 +138,7 @@ class Parts:
             if found is None
             else [option for option, marker in found.markers.items() if isinstance(marker, DataFile)]
         )
+        marked += [] if found is None or not reads_models(found) else _texts(as_map(node))
         places = [_written(found, option, node) for option in marked] if found else []
         return [folder_of(place.at) for place in places if place is not None]
 
@@ -159,6 +160,7 @@ class Parts:
         if component is not None and part.sound:
             part.refs = references(component, filled)
             _find_data(part, component, as_map(node))
+            _find_models(part, component, as_map(node))
             if kind == "evaluator":
                 _look_for_data(part, component)
         return part
@@ -207,6 +209,18 @@ def _placed(value: Any, folder: str, problems: list[tuple[str, str, FaultKind]],
     if found is None:
         problems.append((path, f"there is no file or folder '{value}'; looked for {', '.join(tried)}", "data"))
     return found or tried[0]
+
+
+def _find_models(part: PartOf, component: Component, node: Node) -> None:
+    """A model is a name of the hub or a folder; a folder beside the suite is found from wherever the command is given."""
+    for option, value in part.config["options"].items() if reads_models(component) else ():
+        place = _written(component, option, node)
+        if place is not None and isinstance(value, str) and option not in part.paths:
+            part.config["options"][option] = beside(value, folder_of(place.at))
+
+
+def _texts(node: Node) -> list[str]:
+    return [option for option, child in node.entries.items() if isinstance(child.value, str)]
 
 
 def _look_for_data(part: PartOf, component: Component) -> None:

@@ -107,6 +107,38 @@ def test_paths_are_found_beside_their_file_then_in_the_data_folder_then_here(
     assert found() == str(tmp_path / "suites" / "a.txt")
 
 
+def test_a_model_is_found_beside_its_suite_from_wherever_the_command_is_given(
+    base: str, write: Callable[..., Path], catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Reader:
+        def __init__(self, model: str = "") -> None: ...
+
+        requires = staticmethod(lambda options: [])
+
+    catalogue.add("backbone", "reader", Reader, "fake", "1.0")
+    text = base.replace("tiny", "{name: reader, model: %s}")
+    for folder, weights in (("one", "a"), ("two", "b")):
+        write(text % "mine", f"{folder}/x.yaml")
+        write("{}", f"{folder}/mine/config.json")
+        write(weights, f"{folder}/mine/model.safetensors")
+
+    def seen(path: str) -> tuple[str, str]:
+        plan = expand(load(path), catalogue)
+        return plan.runs[0].config["backbone"]["options"]["model"], identity(plan)
+
+    assert seen("one/x.yaml")[0] == str(tmp_path / "one" / "mine")
+    assert seen("two/x.yaml")[0] == str(tmp_path / "two" / "mine")
+    from_afar = seen("one/x.yaml")[1]
+    assert from_afar != seen("two/x.yaml")[1]
+    monkeypatch.chdir(tmp_path / "one")
+    assert seen("x.yaml") == ("mine", from_afar)  # named as it was written where the working folder has it
+    write("suite: y\nextends: ../one/x.yaml\n", "../two/y.yaml")
+    assert seen("../two/y.yaml")[1] == from_afar  # beside the file that names it
+    for name in ("org/mine", "package:mine", "''"):
+        write(text % name, "z.yaml")
+        assert seen("z.yaml")[0] == name.strip("'")
+
+
 def test_a_fingerprint_follows_content_through_the_cache(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "inner" / "a.txt"
     path.parent.mkdir(parents=True)
