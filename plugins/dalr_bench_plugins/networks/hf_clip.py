@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from dalr_bench import DataError, Fault
-from dalr_bench_plugins.networks.pretrained import Checkpoint, explained, quiet
+from dalr_bench_plugins.networks.pretrained import Checkpoint, check_words, explained, quiet
 
 
 class DualEncoder:
@@ -57,4 +57,5 @@ def open_dual_encoder(checkpoint: Checkpoint, device: Any) -> DualEncoder:
     if not hasattr(model, "get_text_features") or not hasattr(model, "get_image_features"):
         what = f"a {model.config.model_type} model has not two towers, a text and an image one"
         raise DataError(Fault(what, file=checkpoint.model))
+    check_words(checkpoint, tokenizer)
     return DualEncoder(model, tokenizer, processor, device)

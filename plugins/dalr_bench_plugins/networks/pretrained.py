@@ -80,7 +80,19 @@ def open_encoder(checkpoint: Checkpoint, needs_pooler: bool, changes: dict[str, 
             checkpoint.model, dtype=torch.float32, output_loading_info=True, **named
         )
     _check_loaded(checkpoint, model, report, needs_pooler)
+    check_words(checkpoint, tokenizer)
     return model, tokenizer
+
+
+def check_words(checkpoint: Checkpoint, tokenizer: Any) -> None:
+    """transformers 5 makes a tokenizer of the special tokens alone where a model comes without one, and says nothing.
+
+    Raises DataError for such: every word would be the same unknown one.
+    """
+    special = getattr(tokenizer, "all_special_ids", None)  # a processor of pictures, or one of static rows, has none
+    if special is not None and len(tokenizer) <= len(special):
+        what = "it comes without a tokenizer, so every word would be unknown: save the model's beside it (tokenizer.json)"
+        raise DataError(Fault(what, file=checkpoint.model))
 
 
 # The same dropout has another name in each family.

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from dalr_bench import Encoding, TokenBatch
-from dalr_bench_plugins.networks.pretrained import Checkpoint, explained, quiet, weights_fingerprint
+from dalr_bench_plugins.networks.pretrained import Checkpoint, check_words, explained, quiet, weights_fingerprint
 from dalr_bench_plugins.networks.vocabulary import TextTokenizer
 
 
@@ -25,6 +25,7 @@ def open_modules(checkpoint: Checkpoint, max_length: int | None) -> SentenceModu
             trust_remote_code=checkpoint.trust_remote_code,
             model_kwargs={"dtype": torch.float32},
         )
+    check_words(checkpoint, inner.tokenizer)
     return SentenceModules(
         inner, max_length or int(inner.max_seq_length or 512), {"model": checkpoint.model, "weights": weights}
     )

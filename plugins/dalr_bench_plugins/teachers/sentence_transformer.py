@@ -75,7 +75,7 @@ class SentenceTransformerTeacher:
     def _open(self) -> Any:
         from sentence_transformers import SentenceTransformer
 
-        from dalr_bench_plugins.networks.pretrained import quiet
+        from dalr_bench_plugins.networks.pretrained import Checkpoint, check_words, quiet
 
         with quiet():
             opened = SentenceTransformer(
@@ -84,6 +84,7 @@ class SentenceTransformerTeacher:
                 trust_remote_code=self.trust_remote_code,
                 model_kwargs={"dtype": torch.float32},
             )
+        check_words(Checkpoint(self.model), opened.tokenizer)
         if self.max_length is not None:
             opened.max_seq_length = self.max_length
         return opened.eval()

@@ -54,6 +54,17 @@ def test_folder_without_model_or_weights(tmp_path: Path) -> None:
         weights_fingerprint(Checkpoint(str(tmp_path)))
 
 
+@pytest.mark.parametrize("family", ["Bert", "Roberta", "DistilBert"])
+def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path, family: str) -> None:
+    text_folder(tmp_path, family)
+    open_encoder(Checkpoint(str(tmp_path)), False)
+    for file in tmp_path.iterdir():
+        if file.name not in ("config.json", "model.safetensors"):
+            file.unlink()
+    with pytest.raises(DataError, match=r": .*tokenizer"):
+        open_encoder(Checkpoint(str(tmp_path)), False)
+
+
 def test_cut_weights(tmp_path: Path) -> None:
     weights = text_folder(tmp_path) / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
