@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dalr_bench.errors import DataError, SuiteError, nearest
-from dalr_bench.record.predictions import read_predictions
+from dalr_bench.record.predictions import predictions_path, read_predictions
 from dalr_bench.record.results import Results
 from dalr_bench.statistics.correlation import spearman
 from dalr_bench.statistics.holm import holm
@@ -120,7 +120,7 @@ class Predicted:
         try:
             return read_predictions(folder, task)
         except DataError:
-            if not whole:
+            if not whole or not predictions_path(folder, whole).is_file():
                 raise
         found = read_predictions(folder, whole)
         here = np.array([group == part for group in found.group or ()], bool)

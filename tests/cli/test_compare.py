@@ -118,6 +118,17 @@ def test_without_predictions_seeds_alone_speak(results: Path) -> None:
     assert "5 seeds only" in text
 
 
+def test_a_task_of_a_library_is_called_by_its_whole_name(results: Path) -> None:
+    for variant in ("better", "plain"):
+        for seed in range(SEEDS):
+            record = read_record(results / f"{variant}-{seed}")
+            assert record is not None
+            scores = [*record.scores, Score("mteb/STS12", "spearman", 0.5 + 0.01 * seed, 9)]
+            finish(results / f"{variant}-{seed}", replace(record, scores=scores))
+    why = lines(results, "better", "plain", "--tasks", "mteb/STS12")["mteb/STS12"]["why_no_examples"]
+    assert why == "this run kept no predictions of mteb/STS12"
+
+
 def test_predictions_of_something_else_are_not_believed(results: Path) -> None:
     gold = np.arange(310.0)
     write_predictions(results / "better-0", Predictions("STS12", gold, gold))
