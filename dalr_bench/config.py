@@ -36,7 +36,8 @@ class TrainOptions(Closed):
     """The last, smaller batch of a pass. One of a single sentence is always dropped: nothing to contrast it with."""
     mix: Literal["interleave", "every", "ratio"] = "interleave"
     """How two streams share the steps: `interleave` is the papers' k = batches of the first // batches of the second, a batch
-    of the second every k-th step; `every` names k; `ratio` the second stream's share of the steps."""
+    of the second every k-th step (refused where k is below 2: the first would never come up); `every` names k; `ratio` the
+    second stream's share of the steps."""
     every: Annotated[int, Field(ge=1)] | None = None
     """k of `mix: every`."""
     ratio: Annotated[float, Field(gt=0, lt=1)] | None = None

@@ -28,7 +28,7 @@ seeds: [0]
 base:
   streams: {{words: {{name: scenes, scenes: 20, captions: 2, seed: 5}}}}
   losses: {{grounding: {{on: [pairs]}}}}
-  train: {{steps: 7, dev_every: 3, log_every: 4}}
+  train: {{steps: 7, dev_every: 3, log_every: 4, mix: every, every: 2}}
 ablate:
   two streams: {{}}
   replaced: {{losses.replaced: {{name: replaced_token, weight: 0.1, layers: 1, heads: 2}}}}

@@ -1,7 +1,8 @@
 """Which rows make step t: a pure function of (seed, step), so that a run resumes from one integer.
 
 Two streams mix as MCSE's training script does (uds-lsv/MCSE@3031426 src/train_mix.py:367-385): with k = batches of the first
-stream // batches of the second, every k-th step is a batch of the second. `every: k` and `ratio: r` set the share by hand.
+stream // batches of the second, every k-th step is a batch of the second (k of 1 or 0 is refused: the first would never come up).
+`every: k` and `ratio: r` set the share by hand.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class Schedule:
                 raise SuiteError(
                     f"stream '{name}' has {self.sizes[name]} rows: too few for one batch of {self.options.batch} with last_batch: drop"
                 )
+        if len(self.sizes) == 2 and self.options.mix == "interleave" and not self.windows and self.options.steps != 0:
+            self._every()  # a stream that would never come up is told before the first step
 
     def batches(self, stream: str) -> int:
         """Batches in one pass over a stream. A last batch of a single row is left out: nothing to contrast it with."""
@@ -120,7 +123,13 @@ class Schedule:
         if self.options.mix == "every":
             return self.options.every or 1
         first, second = self.sizes
-        return max(1, self.batches(first) // self.batches(second))
+        there, other = self.batches(first), self.batches(second)
+        if there < 2 * other:
+            raise SuiteError(
+                f"train.mix: interleave: '{first}' has {there} batches and '{second}' {other}, so every step would be of '{second}' "
+                f"and none of '{first}'; name the longer stream first, or say mix: every or ratio"
+            )
+        return there // other
 
     def _place(self, stream: str, batch: int) -> Place:
         found = self.windows.get(stream)

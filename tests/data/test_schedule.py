@@ -70,6 +70,17 @@ def test_published_settings_give_their_published_steps(size: int, captions: int,
     assert plan.steps == steps
 
 
+@pytest.mark.parametrize("pairs", [24, 40, 400])
+def test_a_stream_that_would_never_come_up_is_told(pairs: int) -> None:
+    """k = 1 takes every step for the second stream, as it does in the authors' script; k = 0 stops that script."""
+    with pytest.raises(SuiteError, match=r"'text' has 10 batches and 'pairs' \d+, so every step would be of 'pairs'"):
+        schedule({"text": 40, "pairs": pairs})
+    assert {schedule({"text": 40, "pairs": 20}).at(step)[0] for step in range(4)} == {"text", "pairs"}
+    assert schedule({"text": 40, "pairs": pairs}, steps=0).steps == 0  # a floor row is never trained
+    named = {schedule({"text": 40, "pairs": pairs}, mix="every", every=3).at(step)[0] for step in range(4)}
+    assert named == {"text", "pairs"}
+
+
 def test_ratio_holds_at_every_prefix() -> None:
     plan = schedule({"text": 1000, "pairs": 1000}, mix="ratio", ratio=0.3)
     for length in range(1, 200):
