@@ -21,7 +21,7 @@ from dalr_bench_plugins.packed.packing import Packing, Places, in_pieces, packed
 from dalr_bench_plugins.packed.plain import Pair, Plain, firsts, means, on_host
 from dalr_bench_plugins.packed.weights import Held, Live
 
-_PIECE = 1024  # tokens whose states stay in a CPU's cache (measured: docs/evaluation.md)
+_PIECE = 2048  # tokens whose states stay in a CPU's cache (measured: docs/evaluation.md)
 
 
 def pooled(encoder: Any, ids_T: torch.Tensor, lengths_N: Sequence[int], pooling: Pooling) -> torch.Tensor:

@@ -83,6 +83,8 @@ class Fused:
         qkv = linear(states, *self.weights.attention(layer))
         sentences = _sentences(packing, layer, square=True)
         drawn = self._keep(layer.attention_dropout, int(sentences.place[-1]))
+        if not torch.is_grad_enabled():
+            return _attended(qkv, sentences, Dropping(drawn), None)
         out: torch.Tensor = _applied(_Attend, qkv, sentences, drawn)
         return out
 
@@ -182,16 +184,23 @@ def _gelu(before: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
     return before
 
 
+def _attended(
+    qkv: torch.Tensor, sentences: Sentences, drop: Dropping, probabilities: torch.Tensor | None
+) -> torch.Tensor:
+    """Probabilities are written where there is room for them."""
+    out, call = qkv.new_empty(len(qkv), qkv.shape[1] // 3), Call("attend", qkv.dtype)
+    width = out.shape[1] // sentences.heads
+    sentences.over(width, len(qkv), lambda s, n: call(s, qkv, drop, probabilities, out))
+    return out
+
+
 class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, qkv: Any, sentences: Sentences, drawn: Kept | None) -> Any:
-        tokens, hidden = len(qkv), qkv.shape[1] // 3
-        out, probabilities = qkv.new_empty(tokens, hidden), torch.empty(int(sentences.place[-1]))
-        drop, call = Dropping(drawn), Call("attend", qkv.dtype)
-        sentences.over(hidden // sentences.heads, tokens, lambda s, n: call(s, qkv, drop, probabilities, out))
+        drop, probabilities = Dropping(drawn), torch.empty(int(sentences.place[-1]))
         ctx.save_for_backward(qkv, probabilities)
         ctx.sentences, ctx.drop = sentences, drop
-        return out
+        return _attended(qkv, sentences, drop, probabilities)
 
     @staticmethod
     def backward(ctx: Any, grad: Any) -> Any:

@@ -171,10 +171,10 @@ void attend(Sentences s, const T *qkv, Dropout drop, float *probabilities, T *ou
             int64_t place = s.place[n] + h * length * length;
             for (int64_t i = 0; i < length; i++) {
                 soften(p + i * wide, length, wide, s.scale);
-                std::memcpy(probabilities + place + i * length, p + i * wide, length * sizeof(float));
-                dropped(p + i * wide, length, drop, place + i * length, kept + i * wide);
+                if (probabilities) std::memcpy(probabilities + place + i * length, p + i * wide, length * sizeof(float));
+                if (drop.draws) dropped(p + i * wide, length, drop, place + i * length, kept + i * wide);
             }
-            product(length, s.width, length, {kept, wide, 1}, value.at, value.row, o, s.width);
+            product(length, s.width, length, {drop.draws ? kept : p, wide, 1}, value.at, value.row, o, s.width);
             write_rows(o, length, s.width, out + s.start[n] * hidden + h * s.width, hidden);
         }
     }
