@@ -119,6 +119,8 @@ class Job:
         self.teller.event("stage", stage="train")
         with stages.part("train"), leaving(engine.streams), self.workshop.teaching.lasting():
             trained = self._steps(config, built, engine)
+        for label in built.objective.idle:
+            self.teller.warning(f"losses.{label} never had a gradient, so it trained nothing: is its value detached?")
         stages.peak("train", trained.peak_bytes)
         self._save(built)
         summary = {

@@ -61,6 +61,10 @@ def _run(job: Job) -> Record:
         return _unwritten(job.folder, LeaseLostError("another process took this run over"))
     except Exception as error:
         record = _fail(job, error)
+    except SystemExit as error:
+        left = RuntimeError(f"a component left by sys.exit({error.code!r})")
+        left.__cause__ = error  # error.txt shows where
+        record = _fail(job, left)
     except KeyboardInterrupt:
         with suppress(OSError):
             tell_event(job.folder, "interrupted")

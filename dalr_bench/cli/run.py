@@ -283,6 +283,10 @@ def _close(console: Console, queue: TaskQueue, folder: Path) -> int:
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
     line = f"{told} of {len(queue)} runs; run the same command again to retry"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
-    records = [read_record(folder / run) for run, status in bad.items() if status == "failed"]
-    kinds = {int(record.extra.get("exit_code", EXIT_SOME_FAILED)) if record else EXIT_SOME_FAILED for record in records}
+    records = {run: read_record(folder / run) for run, status in bad.items() if status == "failed"}
+    codes = {run: int(found.extra.get("exit_code", EXIT_SOME_FAILED)) if found else EXIT_SOME_FAILED for run, found in records.items()}
+    unforeseen = (folder / run / "error.txt" for run, code in codes.items() if code == EXIT_SOME_FAILED)
+    if first := next((str(path) for path in unforeseen if path.is_file()), None):
+        _say(console, f"where in the code: {first}")
+    kinds = set(codes.values())
     return kinds.pop() if len(bad) == len(queue) and len(kinds) == 1 else EXIT_SOME_FAILED

@@ -40,6 +40,7 @@ class Objective(nn.Module):
     def __init__(self, terms: Sequence[Term]) -> None:
         super().__init__()
         self.terms = tuple(terms)
+        self._learned: dict[str, bool] = {}
         for term in self.terms:
             _put(self, term.label, parts_of(term.loss))
 
@@ -60,6 +61,11 @@ class Objective(nn.Module):
         return max((int(getattr(term.loss, "views", 2)) for term in self.terms if term.active(stream)), default=1)
 
     @property
+    def idle(self) -> list[str]:
+        """Labels of terms that were computed and never had a gradient: beside others that is no error, and trains nothing."""
+        return [label for label, learned in self._learned.items() if not learned]
+
+    @property
     def spaces(self) -> dict[str, SpaceProvider]:
         return {term.label: term.loss for term in self.terms if isinstance(term.loss, SpaceProvider)}
 
@@ -78,6 +84,7 @@ class Objective(nn.Module):
         logged: dict[str, Tensor] = {}
         for term in active:
             output = term.loss(inputs)
+            self._learned[term.label] = output.loss.requires_grad or self._learned.get(term.label, False)
             weighted = term.weight * output.loss
             lap(f"losses.{term.label}", weighted)
             total = total + weighted
