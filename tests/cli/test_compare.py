@@ -89,6 +89,18 @@ def test_the_other_way_round_is_the_negative(results: Path) -> None:
     assert one["probability_of_improvement"] == pytest.approx(1 - two["probability_of_improvement"])
 
 
+def test_less_may_be_better(results: Path) -> None:
+    for variant, value in (("better", 0.2), ("plain", 0.3)):
+        for seed in range(SEEDS):
+            record = read_record(results / f"{variant}-{seed}")
+            assert record is not None
+            scores = [*record.scores, Score("geometry", "alignment", value + 0.01 * seed, 9)]
+            finish(results / f"{variant}-{seed}", replace(record, scores=scores))
+    found = lines(results, "better", "plain", "--tasks", "geometry")["geometry"]
+    assert found["probability_of_improvement"] == 1
+    assert found["difference"] == pytest.approx(-10)
+
+
 def test_the_seed_of_the_draws_decides(results: Path) -> None:
     arguments = (results, "better", "plain", "--tasks", "STS12", "--resamples", 300)
     assert output(*arguments) == output(*arguments)

@@ -49,6 +49,26 @@ def test_tokens_come_back_padded_in_the_order_asked() -> None:
     assert tokenizer.calls == 1
 
 
+class Capitals(Letters):
+    """Another tokenizer of the same words."""
+
+    fingerprint = "capitals"
+
+    def __call__(self, sentences: Sequence[str]) -> list[list[int]]:
+        return super().__call__([sentence.upper() for sentence in sentences])
+
+
+def test_two_tokenizers_never_share_their_tokens() -> None:
+    words = corpus("abc", "d")
+    found = [token_store(tokenizer, words).ids.tolist() for tokenizer in (Letters(), Capitals(), Letters())]
+    assert found == [[*map(ord, "abcd")], [*map(ord, "ABCD")], [*map(ord, "abcd")]]
+
+
+def test_pictures_of_two_sizes_never_share_a_store() -> None:
+    words = corpus("a", images=[Image.effect_noise((12, 12), 80)], image_of=[0])
+    assert [pixel_store(words, edge).shape for edge in (8, 6, 8)] == [(1, 3, 8, 8), (1, 3, 6, 6), (1, 3, 8, 8)]
+
+
 def test_an_empty_corpus_is_a_data_fault() -> None:
     with pytest.raises(DataError, match="no sentence"):
         token_store(Letters(), corpus())

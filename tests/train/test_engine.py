@@ -116,6 +116,27 @@ def test_looking_changes_nothing() -> None:
     assert all(torch.equal(a, b) for a, b in zip(weights(bare), weights(watched), strict=True))
 
 
+def test_a_dev_check_that_leaves_everything_in_eval_mode_changes_nothing() -> None:
+    bare, watched = (engine(spread(), keep="last") for _ in range(2))
+
+    def forgetful(step: int) -> float:
+        watched.student.eval()
+        watched.objective.eval()
+        return 0.0
+
+    bare.train(Watch(quiet))
+    watched.train(Watch(quiet, forgetful))
+    assert all(torch.equal(a, b) for a, b in zip(weights(bare), weights(watched), strict=True))
+
+
+def test_gradients_are_cut_where_they_are_long_and_nowhere_else() -> None:
+    uncut, wide, narrow = (engine(spread(), clip=limit) for limit in (0.0, 1e9, 1e-3))
+    for made in (uncut, wide, narrow):
+        made.train(Watch(quiet))
+    assert all(torch.equal(a, b) for a, b in zip(weights(uncut), weights(wide), strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(weights(uncut), weights(narrow), strict=True))
+
+
 def test_training_reduces_the_loss_and_logs_every_step_and_term() -> None:
     rows: list[tuple[int, Mapping[str, float]]] = []
     made = engine(spread(), steps=60, log_every=7)
