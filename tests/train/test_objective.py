@@ -39,3 +39,13 @@ def test_any_label_will_do(labels: list[str]) -> None:
 
 def test_ordinary_names_are_those_of_saved_weights() -> None:
     assert set(Objective([Term("grounding", Loss(), 1.0)]).state_dict()) >= {"grounding.head.weight", "grounding.head.bias"}
+
+
+def test_a_stream_has_the_views_of_its_own_terms() -> None:
+    """A view more would be a forward pass more, and other dropout masks."""
+
+    class One(Loss):
+        views = 1
+
+    found = Objective([Term("both", Loss(), 1.0, ("pairs",)), Term("one", One(), 1.0), Term("none", One(), 0.0, ("text",))])
+    assert (found.views("pairs"), found.views("text")) == (2, 1)
