@@ -54,7 +54,8 @@ class Tower(nn.Module):
 class BatchNormProjector(nn.Module):
     """Linear(D, 2D) → BN → ReLU → Linear(2D, D) → BN without scale, [N, D] → [N, D].
 
-    voidism/DiffCSE@f724b2c:diffcse/models.py:35-50.
+    voidism/DiffCSE@f724b2c:diffcse/models.py:35-50. Departure: first weights are torch's (deviations of .021 and .015 at 768)
+    where the code's are N(0, .02²) (121, `init_weights`); the BatchNorms after both take their scale out.
     """
 
     def __init__(self, width: int, widening: int = 2) -> None:
