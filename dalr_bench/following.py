@@ -39,6 +39,7 @@ class Follower:
                 if not self._is_over():
                     raise
                 self._rest()
+        self.line.over()
         self._leave()
 
     def _obey(self, heard: Heard) -> None:

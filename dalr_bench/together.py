@@ -44,6 +44,8 @@ def together(group: Group, folder: str) -> Iterator[None]:
 
 def dismiss(group: Group) -> None:
     """Let the others go; those that are gone are not told."""
+    if group.line is not None:
+        group.line.over()
     with suppress(RuntimeError):
         group.say(Word.LEAVE)
 

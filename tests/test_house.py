@@ -67,6 +67,7 @@ FLOORS = [
     {"job"},
     {"pipeline", "conformance", "following", "together"},
     {"working"},
+    {"launched"},
     {"cli"},
 ]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from rich.console import Console
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from dalr_bench.dispatch import Work
     from dalr_bench.execute.queue import TaskQueue
     from dalr_bench.plugin.manager import Plugins
-    from dalr_bench.protocols import Report
     from dalr_bench.publish.replay import Replay
     from dalr_bench.suite import Plan
-    from dalr_bench.types import Ending, Task
+    from dalr_bench.types import Part
 
 _EXAMPLE = """\b
 Examples:
@@ -45,7 +44,7 @@ Examples:
 )
 @click.option("--smoke", is_flag=True, help="The suite's own overlay that runs in a minute anywhere.")
 @click.option(
-    "--executor", metavar="NAME[:KEY=VALUE,...]", help="local (default), inline, ray, slurm, or one a plugin adds."
+    "--executor", metavar="NAME[:KEY=VALUE,...]", help="local (default), inline, torchrun, ray, slurm, or one a plugin adds."
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Runs at once. Default: one a GPU, or one a core.")
 @click.option(
@@ -87,7 +86,8 @@ def command(
 ) -> int:
     """Train and score every cell of SUITE that is not done yet, then print its table.
 
-    A finished run is never run again; a failed one is tried again. Exit code 1: some runs failed. SUITE may be a bundle
+    A finished run is never run again; a failed one is tried again. Exit code 1: some runs failed. Started by torchrun on several
+    processes or machines, all of them share each run. SUITE may be a bundle
     (FILE.zip of `dalr-bench bundle`): its run is run again and compared with the bundle's scores.
     """
     import os
@@ -97,6 +97,7 @@ def command(
 
     from dalr_bench import keeping
     from dalr_bench.dispatch import dispatch
+    from dalr_bench.launched import follow, leading
     from dalr_bench.plugin.manager import load as load_plugins
     from dalr_bench.plugin.named import named
     from dalr_bench.plugin.trackers import asked_for, attach, told_to_workers
@@ -106,6 +107,8 @@ def command(
         os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     if deterministic:
         os.environ[DETERMINISTIC] = "1"  # workers inherit it; it takes effect where a device is chosen
+    if (ended := follow(executor, device)) is not None:
+        return ended
     console = Console(stderr=True)
     plugins = load_plugins()
     watching = asked_for(trackers)
@@ -123,12 +126,15 @@ def command(
         work = dispatch(plan, whole, folder, plugins.catalogue)
     _greet(console, work)
     code = 0
-    if work.todo:
-        queue, began = work.queue(fail_fast), time.monotonic()
-        with told_to_workers(watching), keeping.told_to_workers(checkpoint_every, retain):
-            _execute(queue, _executor(plugins, executor, jobs, device, queue), console)
-        code = _close(console, queue, folder)
-        _took(console, work, time.monotonic() - began, (executor or "local", jobs))
+    with leading(plugins, executor, device) as perform:
+        if work.todo:
+            queue, began = work.queue(fail_fast), time.monotonic()
+            part = _executor(plugins, executor, jobs, queue)
+            built = plugins.catalogue.build("executor", part, jobs=jobs, device=device, perform=perform)
+            with told_to_workers(watching), keeping.told_to_workers(checkpoint_every, retain):
+                _execute(queue, built, console)
+            code = _close(console, queue, folder)
+            _took(console, work, time.monotonic() - began, (part.name if executor else "local", jobs))
     _print_table(console, folder)
     if bundled is not None:
         _compare(console, bundled, folder, plugins)
@@ -188,25 +194,14 @@ def _say(console: Console, line: str) -> None:
     console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
-def _executor(plugins: Plugins, asked: str | None, jobs: int | None, device: str, queue: TaskQueue) -> Any:
+def _executor(plugins: Plugins, asked: str | None, jobs: int | None, queue: TaskQueue) -> Part:
     """The executor asked for; without a word several runs go to worker processes, a single one stays here."""
+    from dalr_bench import launched
     from dalr_bench.plugin.named import named
 
-    part = named(plugins.catalogue, "executor", asked or ("inline" if len(queue) == 1 or jobs == 1 else "local"))
-    return plugins.catalogue.build("executor", part, jobs=jobs, device=device, perform=_here(plugins, device))
-
-
-def _here(plugins: Plugins, device: str) -> Callable[[Task, Report], Ending]:
-    """Runs a task in this process."""
-    from dalr_bench.working import Hand
-
-    hands: list[Hand] = []
-
-    def perform_task(task: Task, report: Report) -> Ending:
-        hands[:] = hands or [Hand(device, lambda event: None if event["event"] == "end" else report(event), plugins)]
-        return hands[0].run(task.folder)
-
-    return perform_task
+    if launched.processes() > 1:
+        return launched.executor(asked)
+    return named(plugins.catalogue, "executor", asked or ("inline" if len(queue) == 1 or jobs == 1 else "local"))
 
 
 def _execute(queue: TaskQueue, executor: Any, console: Console) -> None:
@@ -242,7 +237,7 @@ def _took(console: Console, work: Work, seconds: float, on: tuple[str, int | Non
     """What it took, and the estimate made beforehand beside it."""
     from dalr_bench.cli.show import span
 
-    guess = work.wall_seconds("inline" if len(work.todo) == 1 or on[1] == 1 else on[0].partition(":")[0], on[1])
+    guess = work.wall_seconds("inline" if len(work.todo) == 1 or on[1] == 1 else on[0], on[1])
     sources = sorted({str(work.costs[run.id].source) for run in work.todo})
     beside = "" if guess is None else f"; the estimate was {span(guess)} (from: {', '.join(sources)})"
     _say(console, f"took {span(seconds)}{beside}")

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from dalr_bench.data.shards import Numbers
+from dalr_bench.train.pulse import begin
 from dalr_bench.train.words import PATIENCE, Line, Word
 from dalr_bench.types import Encoding
 
@@ -119,7 +120,7 @@ def join(device: torch.device, shard: str | None = None) -> Group:
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     rank = dist.get_rank()
-    return Group(rank, size, Line(rank, size, dist.new_group(backend="gloo", timeout=PATIENCE)), shard)
+    return Group(rank, size, Line(rank, size, dist.new_group(backend="gloo", timeout=PATIENCE), begin()), shard)
 
 
 def own_device(device: torch.device) -> torch.device:

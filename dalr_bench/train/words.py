@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from dalr_bench.train.pulse import Pulse
+
 # The first process fits classifiers or waits for a lease while the others wait for its next word.
 PATIENCE = timedelta(days=2)
 # How long a process that is done or has failed waits for the others: they are at a step, or at a few batches.
@@ -50,11 +52,17 @@ class Heard:
 
 @dataclass(frozen=True)
 class Line:
-    """From the first process to all others. `group`: a process group of gloo that nothing else uses."""
+    """From the first process to all others. `group`: a process group of gloo that nothing else uses. `pulse`: of this machine."""
 
     rank: int
     size: int
     group: Any
+    pulse: Pulse | None = None
+
+    def over(self) -> None:
+        """No word comes any more, and nobody's silence matters."""
+        if self.pulse is not None:
+            self.pulse.stop()
 
     def say(self, word: Word, number: int = 0, **more: Any) -> None:
         """Tell all others. Raises RuntimeError where one of them is gone."""

@@ -222,6 +222,46 @@ def test_a_build_that_is_killed_goes_on_from_its_shards(tmp_path: Path, monkeypa
     assert json.loads((folder / "meta.json").read_text())["rows"] == 50
 
 
+def _content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def test_builders_that_are_killed_and_two_that_go_on_leave_the_bytes_of_one(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    log, folder = tmp_path / "log", folder_of(Ask("text", "t", rows))
+
+    def started(pause: float) -> list[Any]:
+        found = [context.Process(target=_build, args=(str(cache_root()), str(log), 8, pause)) for _ in range(2)]
+        for process in found:
+            process.start()
+        return found
+
+    first = started(0.4)
+    while len(list(folder.glob("shard-*.json"))) < 2:
+        assert all(process.is_alive() for process in first)
+        time.sleep(0.01)
+    for process in first:
+        process.kill()
+        process.join()
+    finished = {path.stem for path in folder.glob("shard-*.json")}
+    assert 2 <= len(finished) < 7
+    before = {name: (folder / f"{name}.npy").stat().st_mtime_ns for name in finished}
+    log.unlink()
+    for process in started(0.05):
+        process.join()
+        assert process.exitcode == 0
+    asked = [line.split()[1] for line in log.read_text().splitlines()]
+    missing = [number for number in range(7) if f"shard-{number:05}" not in finished]
+    assert sorted(asked) == sorted(word for number in missing for word in WORDS[8 * number : 8 * number + 8])
+    assert {name: (folder / f"{name}.npy").stat().st_mtime_ns for name in finished} == before
+    together = _content(folder)
+    alone = context.Process(target=_build, args=(str(tmp_path / "alone"), str(log), 8, 0))
+    alone.start()
+    alone.join()
+    assert _content(tmp_path / "alone" / folder.relative_to(cache_root())) == together
+    assert len(together) == 15  # seven shards with their notes, and what says that the table is whole
+
+
 def test_every_part_of_a_key_counts() -> None:
     base = {"ask": Ask("text", "teacher", rows), "corpus": corpus()}
     keys = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from dalr_bench import Ending, Queue, Report, SuiteError, Task, hookimpl
+from dalr_bench import Ending, Queue, Report, SuiteError, Task, hookimpl, launched
 from dalr_bench.plugin.spec import Register
 from dalr_bench.record.store import RECORD, read_record
 from dalr_bench.working import ending_of
@@ -25,7 +26,8 @@ class Torchrun:
     They share every batch, and the sentences of every evaluation (docs/how-to/several-gpus.md). The first process has the run
     folder, the others follow it; they stay for the next run. One that dies takes the others with it, and the run is given
     out again. `shard=fsdp`: each holds a part of every weight, gradient and moment (FSDP2), for encoders past one card; with
-    none each has a copy. For several machines start `torchrun ... -m dalr_bench work FOLDER` on each.
+    none each has a copy. For several machines start `torchrun --nnodes ... -m dalr_bench run SUITE` on each: this executor then
+    takes the processes torchrun started.
 
     Source: torch.distributed.run, https://docs.pytorch.org/docs/stable/elastic/run.html.
     """
@@ -37,9 +39,14 @@ class Torchrun:
         *,
         jobs: int | None = None,
         device: str = "auto",
+        perform: Callable[[Task, Report], Ending] | None = None,
     ) -> None:
+        together = launched.processes()
+        if together > 1 and processes not in (None, together):
+            raise SuiteError(f"--executor torchrun: processes={processes}, but torchrun started {together} of them")
+        self._perform = perform if together > 1 else None
         found = len(wanted_gpus(device))
-        if found and processes is not None and processes > found:
+        if together == 1 and found and processes is not None and processes > found:
             raise SuiteError(
                 f"--executor torchrun: processes={processes}, but there are {found} GPUs; one process has one"
             )
@@ -48,6 +55,10 @@ class Torchrun:
 
     def execute(self, queue: Queue, report: Report) -> None:
         """Run every task of the queue to its end."""
+        if self._perform is not None:
+            while (task := queue.take()) is not None:
+                queue.end(task.run_id, *self._perform(task, report))
+            return
         crew = Crew(self._processes, self._device, report, self._shard)
         try:
             while (task := queue.take()) is not None:
