@@ -7,11 +7,12 @@ others count. Looks are counted, not seconds: machines that are suspended togeth
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from dalr_bench.errors import EXIT_SOME_FAILED
 SILENCE = "DALR_BENCH_SILENCE"
 _SECONDS = 120.0
 _LOOKS = 24
+_SECONDS_FOR_AN_ANSWER = 5.0
 _STORE = -1  # the machine on which the store is, whoever that is
 
 
@@ -38,17 +40,24 @@ class Pulse:
     _missed: dict[int, int] = field(default_factory=dict)
     _names: dict[int, str] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
+    _threads: Sequence[threading.Thread] = ()
 
     def start(self) -> None:
         """Two threads: one asks the store, which may never answer; the other one looks at both."""
         self.store.set(f"{_key(self.number)}/name", socket.gethostname())
         self._missed = dict.fromkeys([_STORE, *(other for other in range(self.count) if other != self.number)], 0)
-        for work in (self._beat, self._watch):
-            threading.Thread(target=work, name="pulse", daemon=True).start()
+        self._threads = [threading.Thread(target=work, name="pulse", daemon=True) for work in (self._beat, self._watch)]
+        for thread in self._threads:
+            thread.start()
+        # A thread that comes back from the store while Python ends is a crash; one that never comes back is none.
+        atexit.register(self.stop)
 
     def stop(self) -> None:
         """The run is over; nobody's silence matters any more."""
         self._over.set()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(_SECONDS_FOR_AN_ANSWER)
 
     def _beat(self) -> None:
         heard: dict[int, int] = {}

@@ -83,9 +83,9 @@ def test_a_store_that_is_silent_or_gone_is_told(said: dict[int, list[str]], gone
     until(lambda: all(said.values()))
     # Whichever silence was noticed first: without the store nobody hears of the others either.
     assert all("has said nothing for 0.6 s" in line for lines in said.values() for line in lines)
+    store.answers.set()
     for each in made:
         each.stop()
-    store.answers.set()
 
 
 def test_a_run_that_is_over_is_silent(said: dict[int, list[str]]) -> None:
