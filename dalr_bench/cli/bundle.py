@@ -12,7 +12,7 @@ Example:
   dalr-bench run baseline.zip"""
 
 
-@click.command("bundle", epilog=_EXAMPLE)
+@click.command("bundle", short_help="Pack one finished run so that others can run it again.", epilog=_EXAMPLE)
 @click.argument("results", type=click.Path(path_type=Path))
 @click.argument("run")
 @click.option(

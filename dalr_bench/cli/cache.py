@@ -21,7 +21,7 @@ Examples:
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 
 
-@click.group("cache", epilog=_EXAMPLE)
+@click.group("cache", short_help="List, shrink and check what runs share.", epilog=_EXAMPLE)
 def command() -> None:
     """Stores of tokens, pictures and teachers' rows that runs share: list them, keep them small, check them.
 
@@ -30,7 +30,7 @@ def command() -> None:
     """
 
 
-@command.command("list", epilog="Example: dalr-bench cache list")
+@command.command("list", short_help="Every store, its size and when it was last used.", epilog="Example: dalr-bench cache list")
 @_JSON
 def listed(as_json: bool) -> None:
     """Every store: size, days since it was last used, whether a process has it open, what made it."""
@@ -45,7 +45,7 @@ def listed(as_json: bool) -> None:
     click.echo(f"{len(found)} stores, {sum(each.bytes for each in found) / 1e6:.1f} MB")
 
 
-@command.command("prune", epilog="Example: dalr-bench cache prune --to 20GB")
+@command.command("prune", short_help="Remove stores, the longest unused first.", epilog="Example: dalr-bench cache prune --to 20GB")
 @click.option("--to", metavar="SIZE", help="Leave no more than this (20GB). Default: DALR_BENCH_CACHE_SIZE, else everything goes.")
 @click.option("--older-than", type=Number(min=0), metavar="DAYS", help="Only what was not used for so long.")
 @_JSON
@@ -65,7 +65,7 @@ def pruned(to: str | None, older_than: float | None, as_json: bool) -> None:
     click.echo(f"{len(gone)} stores removed, {sum(each.bytes for each in gone) / 1e6:.1f} MB")
 
 
-@command.command("verify", epilog="Example: dalr-bench cache verify")
+@command.command("verify", short_help="Check every file of every store.", epilog="Example: dalr-bench cache verify")
 @click.option("--remove", "removing", is_flag=True, help="Remove what is damaged; it is made again when it is wanted.")
 @_JSON
 def verified(removing: bool, as_json: bool) -> int:

@@ -21,7 +21,7 @@ Examples:
 _HEAD = ("task", "A", "B", "A-B", "95 % interval", "p", "p Holm", "p seeds", "d [95 %]", "P(A>B)", "rests on")
 
 
-@click.command("compare", epilog=_EXAMPLE)
+@click.command("compare", short_help="Test whether two rows differ.", epilog=_EXAMPLE)
 @click.argument("results", type=click.Path(path_type=Path))
 @click.argument("a")
 @click.argument("b")

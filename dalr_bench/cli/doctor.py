@@ -12,7 +12,7 @@ Examples:
   dalr-bench doctor --json"""
 
 
-@click.command("doctor", epilog=_EXAMPLE)
+@click.command("doctor", short_help="Look for what is missing or broken on this machine.", epilog=_EXAMPLE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(as_json: bool) -> int:
     """Look at versions, devices, torchvision, plugins, optional extras, compiler, caches, disk, hub and data.

@@ -23,7 +23,7 @@ Examples:
   dalr-bench explain results/a/RUN --against results/b/RUN"""
 
 
-@click.command("explain", epilog=_EXAMPLE)
+@click.command("explain", short_help="Show a run's config and where each value comes from.", epilog=_EXAMPLE)
 @click.argument("suite", type=click.Path(path_type=Path))
 @click.argument("variant", required=False)
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="The seed; the suite's first without it.")

@@ -12,7 +12,7 @@ Examples:
   dalr-bench export results/ablation DALR --axis teacher=image-text --seed 1 --to models/dalr-1 --push me/dalr"""
 
 
-@click.command("export", epilog=_EXAMPLE)
+@click.command("export", short_help="Write a finished cell as a sentence-transformers folder.", epilog=_EXAMPLE)
 @click.argument("results", type=click.Path(path_type=Path))
 @click.argument("variant")
 @click.option("--seed", type=int, metavar="N", help="Which seed. Default: the suite's first; no score chooses it.")

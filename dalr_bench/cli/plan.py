@@ -18,7 +18,7 @@ Examples:
   dalr-bench plan suites/ablation.yaml --only 'base*' --seed 0 --set train.steps=100 --json"""
 
 
-@click.command("plan", epilog=_EXAMPLE)
+@click.command("plan", short_help="Tell what would run, and what it will cost.", epilog=_EXAMPLE)
 @click.argument("suite", type=click.Path(path_type=Path))
 @click.option(
     "--results",
@@ -106,12 +106,14 @@ def _summary(document: dict[str, Any]) -> str:
 
 def _cost(total: dict[str, Any]) -> str:
     """What is left to do: on the clock, by device, in memory and on the disk, and what that rests on."""
+    from dalr_bench.suite.estimate import told
+
     if total["seconds"] is None or total["wall_seconds"] is None:
         return "time unknown"
     parts = [f"about {_span(total['wall_seconds'])} with {total['workers']} at once ({total['device_hours']:.2f} device hours)"]
     parts += [f"{_size(total['memory_bytes'])} memory a run"] if total["memory_bytes"] else []
     parts += [f"{_size(total['disk_bytes'])} disk"] if total["disk_bytes"] else []
-    return ", ".join(parts) + (f"; from: {', '.join(total['sources'])}" if total["sources"] else "")
+    return ", ".join(parts) + (f"; from: {told(total['sources'])}" if total["sources"] else "")
 
 
 def _span(seconds: float) -> str:

@@ -17,7 +17,7 @@ Examples:
   dalr-bench prefetch suites/methods/dalr.yaml --offline --json"""
 
 
-@click.command("prefetch", epilog=_EXAMPLE)
+@click.command("prefetch", short_help="List and fetch the models and data a suite needs.", epilog=_EXAMPLE)
 @click.argument("suite", type=click.Path(path_type=Path))
 @click.option("--only", multiple=True, metavar="GLOB", help="Only these variants (and the runs they need).")
 @click.option("--seed", "seeds", multiple=True, type=int, metavar="N", help="Only these of the suite's seeds.")

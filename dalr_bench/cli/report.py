@@ -16,7 +16,7 @@ Examples:
   dalr-bench report results/ablation --out report.html --figures figures --baseline baseline"""
 
 
-@click.command("report", epilog=_EXAMPLE)
+@click.command("report", short_help="Make one self-contained page of results.", epilog=_EXAMPLE)
 @click.argument("results", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the page to this file.")
 @click.option(

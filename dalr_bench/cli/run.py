@@ -28,7 +28,7 @@ Examples:
   dalr-bench run suites/ablation.yaml --only DALR --seed 0 --set train.steps=100"""
 
 
-@click.command("run", epilog=_EXAMPLE)
+@click.command("run", short_help="Train and score a suite, print its table.", epilog=_EXAMPLE)
 @click.argument("suite", type=click.Path(dir_okay=False))
 @click.option(
     "--results",
@@ -236,10 +236,11 @@ def _greet(console: Console, work: Work) -> None:
 def _took(console: Console, work: Work, seconds: float, on: tuple[str, int | None]) -> None:
     """What it took, and the estimate made beforehand beside it."""
     from dalr_bench.cli.show import span
+    from dalr_bench.suite.estimate import told
 
     guess = work.wall_seconds("inline" if len(work.todo) == 1 or on[1] == 1 else on[0], on[1])
     sources = sorted({str(work.costs[run.id].source) for run in work.todo})
-    beside = "" if guess is None else f"; the estimate was {span(guess)} (from: {', '.join(sources)})"
+    beside = "" if guess is None else f"; the estimate was {span(guess)} (from: {told(sources)})"
     _say(console, f"took {span(seconds)}{beside}")
 
 

@@ -24,7 +24,7 @@ Examples:
   dalr-bench score models/dalr --evaluators senteval --tasks CR --data DATA --set senteval.mode=fast"""
 
 
-@click.command("score", epilog=_EXAMPLE)
+@click.command("score", short_help="Score any sentence encoder.", epilog=_EXAMPLE)
 @click.argument("model")
 @click.option("--evaluators", default="sts", show_default=True, metavar="NAME,...", help="Which to run, by name.")
 @click.option("--data", metavar="DIR", help="Evaluation data (or DALR_BENCH_DATA).")

@@ -18,7 +18,7 @@ Example:
   dalr-bench status results/ablation"""
 
 
-@click.command("status", epilog=_EXAMPLE)
+@click.command("status", short_help="Tell which runs are done, failed or missing.", epilog=_EXAMPLE)
 @click.argument("results", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(results: Path, as_json: bool) -> None:

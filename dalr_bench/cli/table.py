@@ -25,7 +25,7 @@ _ENDINGS = {
 }  # fmt: skip
 
 
-@click.command("table", epilog=_EXAMPLE)
+@click.command("table", short_help="Print the table of results.", epilog=_EXAMPLE)
 @click.argument("results", type=click.Path(path_type=Path))
 @click.option(
     "--format", "format_", metavar="NAME",

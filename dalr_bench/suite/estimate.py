@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Literal
@@ -148,6 +148,11 @@ def _total(left: list[Cost]) -> dict[str, Any]:
         "disk_bytes": _sum([cost.disk for cost in left]),
         "sources": sorted({cost.source for cost in left if cost.source}),
     }
+
+
+def told(sources: Sequence[str]) -> str:
+    """Where estimates come from, for people: a model knows of the steps alone, not of start, data and scoring."""
+    return ", ".join("model, steps alone (`plan --probe` measures the rest)" if name == "model" else name for name in sources)
 
 
 def _sum(values: list[Any]) -> Any:

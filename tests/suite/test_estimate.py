@@ -8,7 +8,7 @@ import pytest
 
 from dalr_bench.record.record import Record
 from dalr_bench.suite import Plan
-from dalr_bench.suite.estimate import Cost, Known, State, estimates, plan_document
+from dalr_bench.suite.estimate import Cost, Known, State, estimates, plan_document, told
 from dalr_bench.suite.makespan import makespan
 from dalr_bench.suite.measures import Measure, of_record, typical
 from dalr_bench.types import Run
@@ -119,3 +119,8 @@ def test_the_document_of_the_contract(base: str, plan_of: Callable[..., Plan]) -
     assert total["device_hours"] == pytest.approx(12.0 / 3600)
     assert (total["memory_bytes"], total["disk_bytes"], total["sources"]) == (None, None, ["recorded"])
     assert (total["workers"], total["wall_seconds"]) == (2, pytest.approx(12.5))
+
+
+def test_what_a_model_leaves_out_is_told() -> None:
+    assert told(["probe", "recorded"]) == "probe, recorded"
+    assert told(["model"]) == "model, steps alone (`plan --probe` measures the rest)"

@@ -37,7 +37,7 @@ class _Plugins(click.Group):
             formatter.write_usage(ctx.command_path, line)
 
 
-@click.command("plugins", cls=_Plugins, epilog=_EXAMPLE)
+@click.command("plugins", short_help="List, show, write and check components.", cls=_Plugins, epilog=_EXAMPLE)
 def command() -> None:
     """List the registered components, or show one: its purpose, options, types, defaults and bounds.
 

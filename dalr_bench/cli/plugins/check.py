@@ -20,7 +20,7 @@ Examples:
   dalr-bench plugins check source/lines --option path=some/file.txt"""
 
 
-@click.command("check", epilog=_EXAMPLE)
+@click.command("check", short_help="Hold plugins to the contract.", epilog=_EXAMPLE)
 @click.argument("name", metavar="[NAME]...", nargs=-1)
 @click.option("--option", "given", multiple=True, metavar="KEY=VALUE", help="An option to build the component with.")
 @click.option(

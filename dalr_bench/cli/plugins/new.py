@@ -12,7 +12,7 @@ Examples:
   dalr-bench plugins new loss spread --to my/spread"""
 
 
-@click.command("new", epilog=_EXAMPLE)
+@click.command("new", short_help="Write a plugin to start from.", epilog=_EXAMPLE)
 @click.argument("kind")
 @click.argument("name")
 @click.option("--to", type=click.Path(path_type=Path), metavar="DIR", help="The folder to make (default: ./NAME).")
