@@ -1,4 +1,5 @@
-"""Paths to data inside a resolved config: found by the components' markers, replaced by names that mean the same."""
+"""Paths inside a resolved config, of data (found by the components' markers) and of models on this machine: replaced by
+names that mean the same."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dalr_bench.plugin.registry import Catalogue
+from dalr_bench.plugin.registry import Catalogue, Component
+from dalr_bench.suite.models import local_models
 from dalr_bench.types import DataFile
 
 _SECTIONS = {"streams": "source", "teachers": "teacher", "losses": "loss"}
@@ -26,12 +28,13 @@ def parts_of(config: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str,
 
 
 def replaced(config: Mapping[str, Any], catalogue: Catalogue, change: Callable[[str], str]) -> dict[str, Any]:
-    """The config with `change` applied to every path to data; nothing else differs."""
+    """The config with `change` applied to every path to data or a model; nothing else differs."""
 
     def entry(kind: str, found: Mapping[str, Any]) -> dict[str, Any]:
-        marked = _marked(kind, found, catalogue)
-        options = {key: _each(value, change) if key in marked else value for key, value in found["options"].items()}
-        return {**found, "options": options}
+        component, options = catalogue.get(kind, found["name"]), found["options"]
+        marked = {option for option, marker in component.markers.items() if isinstance(marker, DataFile)}
+        data = {option: _each(options[option], change) for option in options if option in marked}
+        return {**found, "options": {**options, **_models(component, options, change), **data}}
 
     dev = config["train"].get("dev")
     return {
@@ -47,7 +50,7 @@ def replaced(config: Mapping[str, Any], catalogue: Catalogue, change: Callable[[
 
 
 def paths_of(config: Mapping[str, Any], catalogue: Catalogue) -> list[str]:
-    """Every path to data, once, in order."""
+    """Every path to data or a model, once, in order."""
     seen: dict[str, None] = {}
 
     def note(path: str) -> str:
@@ -74,9 +77,10 @@ def portable(paths: Sequence[str]) -> dict[str, str]:
     return out | {path: Path(os.path.relpath(path, root)).as_posix() for path in others}
 
 
-def _marked(kind: str, entry: Mapping[str, Any], catalogue: Catalogue) -> set[str]:
-    found = catalogue.get(kind, entry["name"])
-    return {option for option, marker in found.markers.items() if isinstance(marker, DataFile)}
+def _models(component: Component, options: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, str]:
+    """What names a model's folder or file, with the prefix it has. Where it stands below the working folder it may be relative."""
+    files = ((option, place) for option, place in local_models(component, options).items() if os.path.exists(place))
+    return {option: options[option].removesuffix(place) + change(os.path.abspath(place)) for option, place in files}
 
 
 def _each(value: Any, change: Callable[[str], str]) -> Any:

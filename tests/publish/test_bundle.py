@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_models import text_folder
 
 from dalr_bench import DataError, SuiteError
 from dalr_bench.cli.main import main
@@ -162,6 +164,39 @@ def test_missing_data_is_named_with_its_fingerprint(
     assert {place.name for place in (tmp_path / "r").glob("*-bundle/base-*")} == {
         place.name for place in results.glob("base-*")
     }
+
+
+def test_a_models_folder_goes_by_name_and_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = tmp_path / "there"
+    text_folder(there / "mine")
+    (there / "suite.yaml").write_text(
+        "suite: own\nbase:\n  backbone: {name: hf, model: mine}\n  streams: {text: {name: scenes, scenes: 8}}\n"
+        "  losses: {info: infonce}\n  train: {steps: 1, batch: 4}\n  evaluate: []\n"
+    )
+    monkeypatch.setenv("DALR_BENCH_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "elsewhere" / "b.zip"
+    path.parent.mkdir()
+    monkeypatch.chdir(path.parent)
+    code, _, err = call(capsys, "run", there / "suite.yaml", "--results", there / "r", "--device", "cpu")
+    assert code == 0, err
+    code, out, err = call(capsys, "bundle", there / "r" / "own", "base", "--out", path)
+    assert code == 0, err
+    known = fingerprint(there / "mine")
+    assert f"not packed, to be found by name: mine ({known})" in out + err
+    members = texts(path)
+    assert str(tmp_path) not in members["suite.yaml"] + members["bundle.json"]
+    assert not any(str(tmp_path) in text for name, text in members.items() if name.endswith("config.json"))
+    shutil.move(there, tmp_path / "gone")
+    code, _, err = call(capsys, "run", path, "--results", tmp_path / "again")
+    assert code == 4
+    assert f"data 'mine' is missing (content {known})" in err
+    shutil.copytree(tmp_path / "gone" / "mine", path.parent / "mine")
+    code, _, err = call(capsys, "run", path, "--results", tmp_path / "again", "--device", "cpu")
+    assert code == 0, err
+    assert "the same weights" in err
+    assert "count as others" not in err
 
 
 # ------------------------------------------------------------------ strangers' bundles

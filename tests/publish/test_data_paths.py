@@ -33,6 +33,20 @@ def test_only_marked_options_are_paths() -> None:
     assert moved == expected
 
 
+def test_a_models_folder_is_a_path_and_a_name_of_the_hub_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    catalogue, found = load().catalogue, config()
+    for name in ("mine", str(tmp_path / "mine")):
+        found["backbone"]["options"]["model"] = name
+        assert paths_of(found, catalogue) == [str(tmp_path / "mine"), "/a/lines.txt", "/b/raw"]
+        assert replaced(found, catalogue, lambda path: Path(path).name)["backbone"]["options"]["model"] == "mine"
+    for name in ("owner/mine", "package:mine"):
+        found["backbone"]["options"]["model"] = name
+        assert paths_of(found, catalogue) == ["/a/lines.txt", "/b/raw"]
+
+
 def test_every_part_is_visited() -> None:
     found = [(place, kind) for place, kind, _ in parts_of(config())]
     assert found == [
