@@ -19,6 +19,7 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_ZIP = b"PK\x03\x04"
 _ENDLESS = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -29,6 +30,8 @@ def read(content: bytes, file: str, located: bool = True) -> tuple[Node, list[Fa
     Raises SuiteError where the text is not YAML, is too large, too deep, or expands without end.
     """
     reader = _Reader(file, located)
+    if content.startswith(_ZIP):
+        raise SuiteError(Fault("this is a zip archive, not a suite; `dalr-bench run` trains a bundle again", file=file))
     if len(content) > MAX_BYTES:
         raise SuiteError(
             Fault(f"a suite of {len(content)} bytes is too large; at most {MAX_BYTES} are read", file=file)

@@ -86,6 +86,7 @@ def test_an_alias_is_the_value_where_it_was_written() -> None:
         ("# nothing\n", "x.yaml: the file is empty; expected a suite (`suite: NAME`, `base: ...`)"),
         ("a: 1\nb: \x07\n", "x.yaml:2:1: the character '\\x07' is not allowed here"),
         (b"a: 1\nb: \xff\n", "x.yaml:2:1: this is not UTF-8 text"),
+        (b"PK\x03\x04\x14", "x.yaml: this is a zip archive, not a suite; `dalr-bench run` trains a bundle again"),
     ],
 )  # fmt: skip
 def test_what_is_refused_is_told_with_its_place(text: str | bytes, line: str) -> None:
