@@ -30,8 +30,8 @@ class Follower:
     built: Built | None = None
     training: Following | None = None
 
-    def follow(self) -> None:
-        """Until the first process lets go. What went wrong here alone is raised, and ends the run."""
+    def follow(self) -> int:
+        """Until the first process lets go; the exit code it says. What went wrong here alone is raised, and ends the run."""
         while (heard := self.line.hear()).word is not Word.LEAVE:
             try:
                 self._obey(heard)
@@ -41,6 +41,7 @@ class Follower:
                 self._rest()
         self.line.over()
         self._leave()
+        return heard.number
 
     def _obey(self, heard: Heard) -> None:
         if heard.word is Word.RUN:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from dalr_bench.errors import EXIT_SOME_FAILED, SuiteError
+from dalr_bench.errors import EXIT_DONE, EXIT_SOME_FAILED, SuiteError, UserError
 from dalr_bench.plugin.manager import Plugins
 from dalr_bench.plugin.named import parse
 from dalr_bench.protocols import Report
@@ -16,7 +17,6 @@ from dalr_bench.types import Ending, Part, Task
 from dalr_bench.working import Hand
 
 EXECUTOR = "torchrun"
-Perform = Callable[[Task, Report], Ending]
 
 
 def processes() -> int:
@@ -46,32 +46,63 @@ def follow(named: str | None, device: str) -> int | None:
         hand.workshop()
     except RuntimeError as error:
         told = str(error).splitlines()[0][:200]
-        said = f"process {os.environ['RANK']} could not join the run; if the first one ended, that one says why ({told})"
+        said = (
+            f"process {os.environ['RANK']} could not join the run; if the first one ended, that one says why ({told})"
+        )
         print(said, file=sys.stderr, flush=True)
         os._exit(EXIT_SOME_FAILED)  # what is left of the group would wait for the others
     return hand.follow()
 
 
 @contextmanager
-def leading(plugins: Plugins, named: str | None, device: str) -> Iterator[Perform]:
-    """Runs tasks in this process, with those that follow it where there are some; at the end they may go."""
-    shard = _shard(executor(named)) if processes() > 1 else None
-    hands: list[Hand] = []
-
-    def perform(task: Task, report: Report) -> Ending:
-        hands[:] = hands or [
-            Hand(device, lambda event: None if event["event"] == "end" else report(event), plugins, shard)
-        ]
-        return hands[0].run(task.folder)
-
+def planning(named: str | None, device: str) -> Iterator[None]:
+    """A fault of the plan, at the first of several processes: the others wait for a word, and torchrun for them, so they may go."""
     try:
-        yield perform
-    except BaseException:
-        if hands:
-            hands[0].leave()
+        yield
+    except UserError as error:
+        if processes() > 1:
+            Hand(device, lambda event: None, shard=_shard(parse(named or EXECUTOR, "--executor"))).leave(
+                error.exit_code
+            )
         raise
-    if processes() > 1:  # also where nothing was to be done: they wait for a word
-        (hands[0] if hands else Hand(device, lambda event: None, plugins, shard)).leave()
+
+
+@dataclass
+class Lead:
+    """Runs tasks in this process, with those that follow it where there are some. `code`: what all are to end with."""
+
+    device: str
+    plugins: Plugins
+    shard: str | None
+    code: int = EXIT_DONE
+    hand: Hand | None = None
+
+    def perform(self, task: Task, report: Report) -> Ending:
+        """One task to its end; the events are the first task's reader's."""
+        self.hand = self.hand or self._made(lambda event: None if event["event"] == "end" else report(event))
+        return self.hand.run(task.folder)
+
+    def leave(self) -> None:
+        """The others may go, also where nothing was to be done: they wait for a word."""
+        if processes() > 1:
+            (self.hand or self._made(lambda event: None)).leave(self.code)
+
+    def _made(self, report: Report) -> Hand:
+        return Hand(self.device, report, self.plugins, self.shard)
+
+
+@contextmanager
+def leading(plugins: Plugins, named: str | None, device: str) -> Iterator[Lead]:
+    """Inside of the block this process has the runs; at its end the others may go."""
+    lead = Lead(device, plugins, _shard(executor(named)) if processes() > 1 else None)
+    try:
+        yield lead
+    except BaseException:
+        if lead.hand is not None:
+            lead.code = EXIT_SOME_FAILED
+            lead.leave()
+        raise
+    lead.leave()
 
 
 def _shard(part: Part) -> str | None:

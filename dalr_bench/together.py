@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from dalr_bench.errors import EXIT_DONE, EXIT_SOME_FAILED
+from dalr_bench.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from dalr_bench.execute.trouble import EXIT_OUT_OF_MEMORY, trouble_of
 from dalr_bench.train.distributed import Group
 from dalr_bench.train.words import MEETING, Word
@@ -34,7 +34,7 @@ def together(group: Group, folder: str) -> Iterator[None]:
         group.say(Word.REST)
         met = group.line.meets(MEETING)
     except KeyboardInterrupt:
-        dismiss(group)
+        dismiss(group, EXIT_INTERRUPTED)
         raise
     except RuntimeError:
         met = False
@@ -42,20 +42,21 @@ def together(group: Group, folder: str) -> Iterator[None]:
         _await_the_end("another process of this run is gone")
 
 
-def dismiss(group: Group) -> None:
-    """Let the others go; those that are gone are not told."""
+def dismiss(group: Group, code: int = EXIT_DONE) -> None:
+    """Let the others go, with the exit code of this process: torchrun waits minutes for a machine that failed where another one did
+    not. Those that are gone are not told."""
     if group.line is not None:
         group.line.over()
     with suppress(RuntimeError):
-        group.say(Word.LEAVE)
+        group.say(Word.LEAVE, code)
 
 
-def following(follow: Callable[[], None]) -> int:
+def following(follow: Callable[[], int]) -> int:
     """Follow to the end; the exit code. Signals are for the first process: it says what comes of them."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     try:
-        follow()
+        return follow()
     except Exception as error:
         told = f"{type(error).__name__}: {error}".splitlines()[0]
         trouble = trouble_of(error)
@@ -64,7 +65,6 @@ def following(follow: Callable[[], None]) -> int:
         print(f"process {os.environ.get('RANK', '?')} of a run failed: {told}", file=sys.stderr, flush=True)
         # The others may wait for this one in a call that nothing interrupts, and so may what Python does at its end.
         os._exit(EXIT_OUT_OF_MEMORY if trouble == "memory" else EXIT_SOME_FAILED)
-    return EXIT_DONE
 
 
 def _await_the_end(why: str) -> None:

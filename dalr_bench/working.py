@@ -51,11 +51,11 @@ class Hand:
             return None
         return following(Follower(self.workshop(), line).follow)
 
-    def leave(self) -> None:
-        """No further folder comes."""
+    def leave(self, code: int = 0) -> None:
+        """No further folder comes; `code` is what the others are to end with."""
         from dalr_bench.together import dismiss
 
-        dismiss(self.workshop().group)
+        dismiss(self.workshop().group, code)
 
     def workshop(self) -> Workshop:
         """The tools, made at the first call."""

@@ -97,7 +97,7 @@ def command(
 
     from dalr_bench import keeping
     from dalr_bench.dispatch import dispatch
-    from dalr_bench.launched import follow, leading
+    from dalr_bench.launched import follow, leading, planning
     from dalr_bench.plugin.manager import load as load_plugins
     from dalr_bench.plugin.named import named
     from dalr_bench.plugin.trackers import asked_for, attach, told_to_workers
@@ -115,25 +115,26 @@ def command(
     if executor:
         named(plugins.catalogue, "executor", executor)  # a slip is told before anything is written, and where nothing is left to do
     attach(plugins, watching, lambda run, text: _say(console, f"warning {run}: {text}"))
-    asked = Asked(suite, overrides, smoke, only, seeds)
-    bundled = _bundled(asked, plugins)
-    if bundled is None:
-        plan, whole, name = _plans(asked, plugins)
-    else:
-        plan, whole, name = bundled.plan, bundled.plan, f"{bundled.here}-bundle"
-    folder = results / name
-    with keeping.told_to_workers(checkpoint_every, retain):
-        work = dispatch(plan, whole, folder, plugins.catalogue)
+    with planning(executor, device):
+        asked = Asked(suite, overrides, smoke, only, seeds)
+        bundled = _bundled(asked, plugins)
+        if bundled is None:
+            plan, whole, name = _plans(asked, plugins)
+        else:
+            plan, whole, name = bundled.plan, bundled.plan, f"{bundled.here}-bundle"
+        folder = results / name
+        with keeping.told_to_workers(checkpoint_every, retain):
+            work = dispatch(plan, whole, folder, plugins.catalogue)
     _greet(console, work)
     code = 0
-    with leading(plugins, executor, device) as perform:
+    with leading(plugins, executor, device) as lead:
         if work.todo:
             queue, began = work.queue(fail_fast), time.monotonic()
             part = _executor(plugins, executor, jobs, queue)
-            built = plugins.catalogue.build("executor", part, jobs=jobs, device=device, perform=perform)
+            built = plugins.catalogue.build("executor", part, jobs=jobs, device=device, perform=lead.perform)
             with told_to_workers(watching), keeping.told_to_workers(checkpoint_every, retain):
                 _execute(queue, built, console)
-            code = _close(console, queue, folder)
+            lead.code = code = _close(console, queue, folder)
             _took(console, work, time.monotonic() - began, (part.name if executor else "local", jobs))
     _print_table(console, folder)
     if bundled is not None:
