@@ -6,9 +6,10 @@ reads its own copy). dL/dE of the own rows goes back through the own graph, and 
 step of one process with the whole batch, up to the order of additions; negatives, joint spaces and batch normalisation inside
 losses included. Dropout masks are a function of (seed, step, piece), as in `gradcache`.
 
-Gradients are summed by one all-reduce per number type after the backward pass, not by torch's DistributedDataParallel: it waits
-for every parameter in every step, and a head that no loss of a stream looks at has no gradient there. What that costs: the
-sum does not overlap the backward pass. Losses are computed by every process, so a loss that is heavy itself gains nothing.
+Gradients are summed after the backward pass, large ones where they lie and small ones as one piece, not by torch's
+DistributedDataParallel: it waits for every parameter in every step, and a head that no loss of a stream looks at has no
+gradient there. What that costs: the sum does not overlap the backward pass. Losses are computed by every process, so a
+loss that is heavy itself gains nothing.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from dalr_bench.types import Encoding
 
 if TYPE_CHECKING:
     from torch.distributed.tensor import DTensor
+
+# Numbers. A tensor of fewer is copied sooner than it would go round by itself.
+_LARGE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,21 @@ class Group:
 
 
 def _summed(gradients: Sequence[Tensor], times: float) -> None:
-    for gradient, total in zip(gradients, _totals(gradients, times), strict=True):
+    """Their sums over the processes, in place: large ones go round as they lie, small ones in one piece."""
+    large = [gradient.numel() >= _LARGE and gradient.is_contiguous() for gradient in gradients]
+    on_the_way = [
+        dist.all_reduce(gradient, async_op=True) for gradient, alone in zip(gradients, large, strict=True) if alone
+    ]
+    small = [gradient for gradient, alone in zip(gradients, large, strict=True) if not alone]
+    for gradient, total in zip(small, _totals(small), strict=True):
         gradient.copy_(total)
+    for one in on_the_way:
+        one.wait()
+    if times != 1.0 and gradients:
+        torch._foreach_mul_(list(gradients), times)
 
 
-def _totals(tensors: Sequence[Tensor], times: float = 1.0) -> list[Tensor]:
+def _totals(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Their sums over the processes, in order: views of one flat tensor a number type, which goes round as a whole."""
     by_type: dict[torch.dtype, list[int]] = {}
     for place, tensor in enumerate(tensors):
@@ -107,7 +121,7 @@ def _totals(tensors: Sequence[Tensor], times: float = 1.0) -> list[Tensor]:
     for places in by_type.values():
         flat = torch.cat([tensors[place].reshape(-1) for place in places])
         dist.all_reduce(flat)
-        parts = flat.mul_(times).split([tensors[place].numel() for place in places])
+        parts = flat.split([tensors[place].numel() for place in places])
         found |= {place: part.view(tensors[place].shape) for place, part in zip(places, parts, strict=True)}
     return [found[place] for place in range(len(tensors))]
 

@@ -25,6 +25,7 @@ PULLING: dict[str, Any] = {"labels": [label for label in LOSSES if label != "agr
 # Two processes, and the one process that must come to the same: with dropout the masks are those of two pieces.
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "every loss": (EVERY, EVERY),
+    "gradients that go round as they lie": (EVERY, EVERY),
     "an odd batch": ({**EVERY, "batch": 9}, {**EVERY, "batch": 9}),
     "triplets": ({"labels": ONLY_TEXT, "triplets": True}, {"labels": ONLY_TEXT, "triplets": True}),
     "dropout": ({**EVERY, "dropout": 0.3}, {**EVERY, "dropout": 0.3, "micro_batch": 5}),
@@ -50,6 +51,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 # Beside the engine: which weights are kept by a dev score (as several_processes.py has it), and whether a checkpoint is read.
 HOW: dict[str, dict[str, Any]] = {
     "accounted": {"slow": 1},
+    "gradients that go round as they lie": {"large": 100},
     "sharded": {"shard": True},
     "sharded, looked at": {"shard": True},
     "sharded, looked at, in pieces": {"shard": True},
