@@ -99,10 +99,36 @@ class _DeferringFinder:
         return spec
 
 
+class _LoadedLoader:
+    """Gives back a module that is there already."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module, self._spec = module, module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec
+
+
+class _LoadedFinder:
+    """`import torch.utils` asks a deferred torch for its `__path__`, which loads it, and torch.utils with it; the import
+    statement looks only before that, and would load torch.utils a second time, an empty one in the place of the first.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        module = sys.modules.get(name) if target is None else None  # a reload has a target
+        return None if module is None else ModuleSpec(name, _LoadedLoader(module))  # type: ignore[arg-type]  # as above
+
+
 @contextmanager
 def deferred(*names: str) -> Iterator[None]:
     """Inside the block `import NAME` of these top-level packages binds a module that loads on first use (stdlib LazyLoader)."""
     finder = _DeferringFinder(frozenset(names))
+    if _LoadedFinder not in sys.meta_path:
+        sys.meta_path.insert(0, _LoadedFinder)  # stays: the first use comes later
     sys.meta_path.insert(0, finder)
     try:
         yield

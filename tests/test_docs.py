@@ -31,6 +31,7 @@ NOT_RUN = {
     ("docs/how-to/slurm.md", "needs a SLURM cluster"): 1,
     ("docs/how-to/ray.md", "needs a Ray cluster"): 1,
     ("docs/how-to/several-gpus.md", "needs two machines"): 1,
+    ("docs/how-to/streams.md", "reads other machines, as tests/test_streams_from_afar.py does"): 1,
     ("docs/how-to/several-gpus.md", "needs a SLURM cluster"): 1,
     ("docs/tutorials/reproduce-dalr.md", "needs a GPU, the photos and the hub"): 2,
 }
