@@ -1,7 +1,7 @@
 """Whether summing gradients during the backward pass (DistributedDataParallel) pays over summing them after it, on this machine.
 
 `torchrun --nproc-per-node 2 tools/measure_overlap.py [LAYERS WIDTH HEADS FEED_FORWARD] [--rows 16] [--rounds 5]`: one encoder in each
-process, random tokens of length 32, forward and backward, in three ways one round after another: no sum, one all-reduce after the
+process, random tokens of length 32, forward and backward, in three ways one round after another: no sum, sums after the
 backward pass (what the engine does), DistributedDataParallel. Medians over rounds, of the first process: wall and processor seconds.
 """
 
@@ -48,7 +48,7 @@ def main() -> None:
 
     ways = {
         "no sum": summed(lambda: model, False),
-        "one sum after": summed(lambda: model, True),
+        "sums after": summed(lambda: model, True),
         "DistributedDataParallel": summed(lambda: wrapped, False),
     }
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
