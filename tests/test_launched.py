@@ -126,9 +126,17 @@ def test_two_machines_are_one_with_two_processes_to_the_bit(two: Two, tmp_path: 
     # One process prints the table and what became of the run, the other one nothing.
     assert sorted(bool(out) for out, _ in machines.told) == [False, True]
     assert len(machines.lines("done baseline")) == 1
-    again = two()  # nothing is left to do: nobody waits
-    assert again.wait() == [0, 0], again.told
-    assert outcomes(tmp_path / "two") == there
+
+
+@pytest.mark.slow
+def test_where_nothing_is_left_to_do_all_machines_end(two: Two, tmp_path: Path) -> None:
+    """torchrun's own agents wait for one another at the end, for 300 s where one left before the other got there."""
+    first = two()
+    assert first.wait() == [0, 0], first.told
+    before = outcomes(tmp_path / "two")
+    again = two()
+    assert again.wait(400) == [0, 0], again.told
+    assert outcomes(tmp_path / "two") == before
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dalr_bench.errors import DataError
 from dalr_bench.plugin.manager import load
 from dalr_bench.suite import expand, fingerprint
 from dalr_bench.suite import load as load_suite
@@ -79,11 +80,11 @@ def test_the_sets_a_run_is_scored_on_count_and_not_their_place(
         return found
 
     monkeypatch.delenv("DALR_BENCH_DATA", raising=False)
-    absent = identity()
+    with pytest.raises(DataError, match="nothing to score on"):
+        identity()
     here, there = (trees(tmp_path / name) for name in ("here", "there"))
     monkeypatch.setenv("DALR_BENCH_DATA", str(here.parent))
     first = identity()
-    assert first != absent
     monkeypatch.setenv("DALR_BENCH_DATA", str(there.parent))
     assert identity() == first
     monkeypatch.delenv("DALR_BENCH_DATA")
