@@ -112,6 +112,7 @@ def two(tmp_path: Path) -> Any:
 Two = Callable[..., Machines]
 
 
+@pytest.mark.slow
 def test_two_machines_are_one_with_two_processes_to_the_bit(two: Two, tmp_path: Path) -> None:
     machines = two()
     assert machines.wait() == [0, 0], machines.told
