@@ -13,6 +13,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
@@ -99,7 +100,7 @@ class _DeferringFinder:
         return spec
 
 
-class _LoadedLoader:
+class _LoadedLoader(Loader):
     """Gives back a module that is there already."""
 
     def __init__(self, module: ModuleType) -> None:
@@ -120,7 +121,7 @@ class _LoadedFinder:
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
         module = sys.modules.get(name) if target is None else None  # a reload has a target
-        return None if module is None else ModuleSpec(name, _LoadedLoader(module))  # type: ignore[arg-type]  # as above
+        return None if module is None else ModuleSpec(name, _LoadedLoader(module))
 
 
 @contextmanager

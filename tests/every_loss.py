@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from tiny_models import WORDS
 
-from dalr_bench import Dims
+from dalr_bench import Dims, Encoding
 from dalr_bench.config import TrainOptions
 from dalr_bench.data.schedule import Schedule
 from dalr_bench.data.teachers import Resident, TeacherBank
@@ -171,3 +171,17 @@ def kept_bytes(made: Engine) -> int:
         loss, _ = made.forward(0)
     loss.backward()
     return sum(sizes.values())
+
+
+def encodings_of(made: Engine) -> list[tuple[int, bool]]:
+    """Fills as the student encodes from now on: how many rows, and whether with a graph."""
+    seen: list[tuple[int, bool]] = []
+    inner = made.student.encode
+
+    def watched(tokens: Any, views: int, states: bool) -> Encoding:
+        seen.append((len(tokens.ids_NL), torch.is_grad_enabled()))
+        out: Encoding = inner(tokens, views=views, states=states)
+        return out
+
+    made.student.encode = watched
+    return seen

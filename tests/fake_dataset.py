@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from web_server import serving
 
 NAME = "someone/captions"
 
@@ -29,11 +30,8 @@ class Hub:
 def dataset_hub(files: dict[str, bytes], commit: str = "0123456789abcdef0123456789abcdef01234567") -> Iterator[Hub]:
     """Serve it as long as the block lasts."""
     made = Hub(files, commit)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(made)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        made.endpoint = f"http://127.0.0.1:{server.server_port}"
+    with serving(_handler(made)) as made.endpoint:
         yield made
-        server.shutdown()
 
 
 def _handler(made: Hub) -> type[http.server.BaseHTTPRequestHandler]:
@@ -82,7 +80,11 @@ def _handler(made: Hub) -> type[http.server.BaseHTTPRequestHandler]:
 
         def _file(self, name: str, wanted: str | None) -> None:
             whole = made.files[name]
-            told = {"ETag": f'"{hashlib.sha1(whole).hexdigest()}"', "X-Repo-Commit": made.commit, "Accept-Ranges": "bytes"}
+            told = {
+                "ETag": f'"{hashlib.sha1(whole).hexdigest()}"',
+                "X-Repo-Commit": made.commit,
+                "Accept-Ranges": "bytes",
+            }
             first, end, code = 0, len(whole), 200
             if wanted is not None:
                 begin, _, last = wanted.removeprefix("bytes=").partition("-")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+
+from web_server import serving
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 Models = Mapping[str, Mapping[str, bytes]]
@@ -44,15 +45,8 @@ def _note(home: Path, listed: Sequence[str]) -> None:
 def serve(models: Models) -> Iterator[tuple[str, list[str]]]:
     """Serve these models; gives the endpoint and, growing, the paths of the files that were fetched."""
     fetched: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(models, fetched))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", fetched
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(_handler(models, fetched)) as address:
+        yield address, fetched
 
 
 def _handler(models: Models, fetched: list[str]) -> type[BaseHTTPRequestHandler]:

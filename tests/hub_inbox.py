@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from fake_hub import COMMIT
+from web_server import serving
 
 
 @dataclass
@@ -44,16 +44,8 @@ class Inbox:
 def receive() -> Iterator[Inbox]:
     """Serve an empty hub; gives what it takes in, growing."""
     inbox = Inbox()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(inbox))
-    inbox.endpoint = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(_handler(inbox)) as inbox.endpoint:
         yield inbox
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _handler(inbox: Inbox) -> type[BaseHTTPRequestHandler]:

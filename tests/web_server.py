@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.server
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,11 +34,21 @@ def web(folder: Path) -> Iterator[Web]:
     """Serve a folder as long as the block lasts."""
     folder.mkdir(exist_ok=True, parents=True)
     made = Web(folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(made)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        made.address = f"http://127.0.0.1:{server.server_port}"
+    with serving(_handler(made)) as made.address:
         yield made
-        server.shutdown()
+
+
+@contextmanager
+def serving(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address at which it answers, as long as the block lasts."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def _handler(made: Web) -> type[http.server.BaseHTTPRequestHandler]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from every_loss import LOSSES, engine, gradients, pieces_by_hand, weights
+from every_loss import LOSSES, encodings_of, engine, gradients, pieces_by_hand, weights
 
-from dalr_bench import Encoding, LossInputs, LossOutput
+from dalr_bench import LossInputs, LossOutput
 from dalr_bench.train.engine import Engine, Watch
 from dalr_bench.train.objective import Objective, Term
 
@@ -84,16 +84,8 @@ def test_looking_leaves_the_weights_equal_to_the_bit(more: dict[str, Any]) -> No
 
 
 def test_pieces_are_encoded_no_more_often_than_without_a_look() -> None:
-    seen: list[tuple[int, bool]] = []
     made = engine(["info", "intra", "agree"], micro_batch=4, gradients_every=1)
-    inner = made.student.encode
-
-    def watched(tokens: Any, views: int, states: bool) -> Encoding:
-        seen.append((len(tokens.ids_NL), torch.is_grad_enabled()))
-        out: Encoding = inner(tokens, views=views, states=states)
-        return out
-
-    made.student.encode = watched
+    seen = encodings_of(made)
     with made.looks.step(0, "pairs", made.device):
         made.backward(0)
     assert len(made.looks.pulls) == 6

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from every_loss import LOSSES, ONLY_TEXT, engine, gradients, pieces_by_hand, weights
+from every_loss import LOSSES, ONLY_TEXT, encodings_of, engine, gradients, pieces_by_hand, weights
 from torch import nn
 
-from dalr_bench import Encoding, LossInputs, LossOutput, TrainingError
+from dalr_bench import LossInputs, LossOutput, TrainingError
 from dalr_bench.train.engine import Engine, Watch
 from dalr_bench.train.objective import Objective, Term
 from dalr_bench.train.seed import seed_torch
@@ -119,16 +119,8 @@ def test_bf16_weights_get_their_gradient_in_the_second_pass() -> None:
 
 
 def test_no_graph_is_kept_for_more_than_a_piece() -> None:
-    seen: list[tuple[int, bool]] = []
     made = engine(["info"], micro_batch=4)
-    inner = made.student.encode
-
-    def watched(tokens: Any, views: int, states: bool) -> Encoding:
-        seen.append((len(tokens.ids_NL), torch.is_grad_enabled()))
-        out: Encoding = inner(tokens, views=views, states=states)
-        return out
-
-    made.student.encode = watched
+    seen = encodings_of(made)
     made.backward(0)
     assert seen == [(4, False), (4, False), (2, False), (4, True), (4, True), (2, True)]
 

@@ -8,7 +8,6 @@ import gzip
 import http.server
 import json
 import lzma
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from tar_shards import captioned, picture, sentence, tar_of
+from web_server import serving
 
 from dalr_bench import DataError, Shards
 from dalr_bench.plugin.manager import load
@@ -188,10 +188,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     Server.asked = []
     (tmp_path / "served").mkdir()
     handler = functools.partial(Server, directory=str(tmp_path / "served"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(handler) as address:
+        yield address
 
 
 def test_shards_behind_an_address(served: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
