@@ -56,14 +56,20 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
         yield served
 
 
+def own() -> dict[str, str]:
+    """This process's environment, without what leads to the hub or away from it. Commands that ran here with --offline may have
+    left TRANSFORMERS_OFFLINE, which the hub's client heeds too."""
+    away = ("HF_", "TRANSFORMERS_OFFLINE")
+    return {key: value for key, value in os.environ.items() if not key.startswith(away) and "proxy" not in key.lower()}
+
+
 def command(hub: Hub, results: Path, streams: dict[str, str], *more: str) -> subprocess.Popen[str]:
     results.mkdir(exist_ok=True)
     (results / "suite.yaml").write_text(SUITE.format(**streams))
     line = [sys.executable, "-m", "dalr_bench", "run", str(results / "suite.yaml"), "--results", str(results)]
-    ours = {key: value for key, value in os.environ.items() if not key.startswith("HF_") and "proxy" not in key.lower()}
     place = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(results / "hf"), "DALR_BENCH_CACHE": str(results / "cache")}
     line += ["--executor", "inline", "--device", "cpu", *more]
-    return subprocess.Popen(line, env={**ours, **place}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(line, env={**own(), **place}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def run(hub: Hub, results: Path, streams: dict[str, str], *more: str) -> tuple[int, str]:
@@ -104,9 +110,8 @@ def test_a_hub_gives_the_weights_of_the_disk(hub: Hub, tmp_path: Path) -> None:
 
 def _identity(hub: Hub, results: Path, offline: bool) -> str:
     line = [sys.executable, "-m", "dalr_bench", "explain", str(results / "suite.yaml"), "table", "--json"]
-    ours = {key: value for key, value in os.environ.items() if not key.startswith("HF_") and "proxy" not in key.lower()}
     place = {"HF_ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": str(int(offline)), "DALR_BENCH_CACHE": str(results / "cache")}
-    done = subprocess.run(line, env={**ours, **place}, capture_output=True, text=True, check=True)
+    done = subprocess.run(line, env={**own(), **place}, capture_output=True, text=True, check=True)
     return str(json.loads(done.stdout)["identity"])
 
 
