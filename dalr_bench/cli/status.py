@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from dalr_bench.record.results import Results
     from dalr_bench.record.summary import Place
+    from dalr_bench.record.waiting import Blockers
 
 _EXAMPLE = """\b
 Example:
@@ -22,8 +23,12 @@ Example:
 @click.argument("results", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
 def command(results: Path, as_json: bool) -> None:
-    """Tell which runs of RESULTS are done, running, stale (killed), failed, interrupted, damaged or missing."""
+    """Tell which runs of RESULTS are done, running, stale (killed), failed, interrupted, damaged or missing.
+
+    A missing run that cannot be trained because one it needs failed says which.
+    """
     from dalr_bench.record.results import read_results
+    from dalr_bench.record.waiting import told
 
     found = read_results(results)
     runs = _runs(found)
@@ -37,8 +42,8 @@ def command(results: Path, as_json: bool) -> None:
         click.echo(beside)
     for run in runs:
         if run["state"] != "done":
-            why = f": {run['error']}" if run["error"] else ""
-            click.echo(_plain(f"{run['state']:<12}{run['id']}{why}"))
+            why = told(run["blocked_by"]) if run["blocked_by"] else run["error"]
+            click.echo(_plain(f"{run['state']:<12}{run['id']}" + (f": {why}" if why else "")))
 
 
 def _runs(found: Results) -> list[dict[str, Any]]:
@@ -47,47 +52,39 @@ def _runs(found: Results) -> list[dict[str, Any]]:
     Folders of runs that the suite no longer names are left out.
     """
     from dalr_bench.record.retention import told_needs
+    from dalr_bench.record.waiting import Blockers, needs
 
     places = {place.run_id: place for place in reversed(found.summary.cells)}
     order = dict.fromkeys(place.run_id for place in found.summary.cells)
     waiting, wanted = list(order), told_needs(found.folder)
     # Configs say which variant a needed run is; ten thousand are not opened to learn of a few, nor for none.
     while waiting and (wanted is None or not wanted <= order.keys()):
-        needed = [place for place in _needs(found.folder / waiting.pop(0)) if place.run_id not in order]
+        needed = [place for place in needs(found.folder / waiting.pop(0)) if place.run_id not in order]
         places |= {place.run_id: place for place in needed}
         order |= dict.fromkeys(place.run_id for place in needed)
         waiting += [place.run_id for place in needed]
     damaged = [run for run, record in found.records.items() if record.status == "damaged" and run not in order]
-    return [_entry(found, run, places.get(run)) for run in [*order, *damaged]]
+    blockers = Blockers(found.folder, found.records)
+    return [_entry(found, run, places.get(run), blockers) for run in [*order, *damaged]]
 
 
-def _entry(found: Results, run: str, place: Place | None) -> dict[str, Any]:
+def _entry(found: Results, run: str, place: Place | None, blockers: Blockers) -> dict[str, Any]:
     from dalr_bench.record.store import state
 
     record = found.records.get(run)
+    shown = state(found.folder / run, record)
     return {
         "id": run,
         "variant": place.variant if place else None,
         "axes": dict(place.axes) if place else {},
         "seed": place.seed if place else None,
-        "state": state(found.folder / run, record),
+        "state": shown,
+        "blocked_by": list(blockers.of(run)) if shown == "missing" else [],
         "error": record.error if record else None,
         "seconds": dict(record.seconds) if record else {},
         "estimate": record.extra.get("estimate") if record else None,
         "origin": record.extra.get("origin") if record else None,
     }
-
-
-def _needs(folder: Path) -> list[Place]:
-    """The runs that a run is trained after, as its config names them."""
-    from dalr_bench.errors import DataError
-    from dalr_bench.record.store import read_config
-    from dalr_bench.record.summary import place_from_json
-
-    try:
-        return [place_from_json(item) for item in read_config(folder).get("needs", ())]
-    except (DataError, TypeError, ValueError):
-        return []  # not written yet, or damaged: its own state says so
 
 
 def _beside(runs: list[dict[str, Any]]) -> str:

@@ -12,6 +12,7 @@ from dalr_bench.record.files import load_json, write_json
 from dalr_bench.record.record import Record
 from dalr_bench.record.store import RECORD, read_record, state
 from dalr_bench.record.summary import Place, Summary
+from dalr_bench.record.waiting import Blockers, told
 from dalr_bench.types import Score
 
 SUITE = "suite.json"
@@ -33,7 +34,8 @@ class Results:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A run that began and has no record: `status` is what its folder shows, `error` what that means."""
+    """A run without a record that began, or that a failed one keeps from beginning: `status` is what its folder shows
+    (or "not run"), `error` what that means."""
 
     status: str
     error: str
@@ -43,13 +45,17 @@ class Unfinished:
 
 
 def outcomes(results: Results) -> dict[str, Record | Unfinished]:
-    """What a table says of each run that began: its record, else why there is none yet."""
+    """What a table says of each run that began: its record, else why there is none yet; and of those that a failed run
+    keeps from beginning, which one."""
     out: dict[str, Record | Unfinished] = dict(results.records)
+    blockers = Blockers(results.folder, results.records)
     for run in dict.fromkeys(cell.run_id for cell in results.summary.cells):
         if run not in out and (folder := results.folder / run).is_dir():
             shown = state(folder)
             if shown in _UNFINISHED:
                 out[run] = Unfinished(shown, _UNFINISHED[shown])
+            elif failed := blockers.of(run):
+                out[run] = Unfinished("not run", told(failed))
     return out
 
 

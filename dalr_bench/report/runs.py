@@ -16,6 +16,7 @@ from dalr_bench.record.results import Results
 from dalr_bench.record.steps import read_steps
 from dalr_bench.record.store import read_config, state
 from dalr_bench.record.summary import Place, Summary
+from dalr_bench.record.waiting import Blockers, told
 from dalr_bench.report.model import Role, Run
 from dalr_bench.table.found import group_label
 from dalr_bench.table.notes import clean
@@ -27,10 +28,16 @@ def read_runs(results: Results) -> list[Run]:
     for cell in results.summary.cells:
         places.setdefault(cell.run_id, []).append(cell)
     known = [_run(results, run_id, cells) for run_id, cells in places.items()]
-    where = _origins(results.folder)
-    known = [replace(run, origins=where.get(run.id)) for run in known]
+    where, blockers = _origins(results.folder), Blockers(results.folder, results.records)
+    known = [replace(_told(run, blockers), origins=where.get(run.id)) for run in known]
     strays = [record for run_id, record in results.records.items() if run_id not in places]
     return known + [_stray(results, record) for record in strays]
+
+
+def _told(run: Run, blockers: Blockers) -> Run:
+    """A run that waits for a failed one says so."""
+    failed = blockers.of(run.id) if run.state == "missing" else ()
+    return replace(run, error=clean(told(failed))) if failed else run
 
 
 def _run(results: Results, run_id: str, cells: Sequence[Place]) -> Run:

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from commanded import call
 from result_samples import write
 
 from dalr_bench.cli.status import command
 from dalr_bench.errors import DataError
 from dalr_bench.process import boot_id
-from dalr_bench.record import store
+from dalr_bench.record import waiting
 from dalr_bench.record.lease import take
 from dalr_bench.record.record import Record
 from dalr_bench.record.results import write_summary
 from dalr_bench.record.store import begin, finish
 from dalr_bench.record.summary import Place, Summary
+
+TINY = Path(__file__).parents[1] / "suites" / "tiny.yaml"
 
 
 @pytest.fixture
@@ -76,6 +79,7 @@ def test_json(results: Path) -> None:
         "axes": {"teacher": "one"},
         "seed": 2,
         "state": "failed",
+        "blocked_by": [],
         "error": "the loss is NaN",
         "seconds": {"train": 8.0, "score": 4.0},
         "estimate": None,
@@ -103,12 +107,33 @@ def test_runs_that_others_need_are_told_too(tmp_path: Path) -> None:
         "s: 3 runs: 1 running, 1 failed, 1 missing\n"
         "running     v-0\n"
         "failed      teacher-0: NaN\n"
-        "missing     grandteacher-0\n"
+        "missing     grandteacher-0\n"  # v-0, which needs teacher-0, is at work: it is not told to be blocked
     )
     assert held is not None
     held.release()
     named = {run["id"]: run["variant"] for run in json.loads(output(tmp_path, "--json"))["runs"]}
     assert named == {"v-0": "v", "teacher-0": "teacher", "grandteacher-0": "grandteacher"}
+
+
+def test_runs_that_wait_for_a_failed_one_say_so_in_status_and_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A real failure: the text teacher's loss is no number, so what is ranked by it is never begun."""
+    suite = tmp_path / "failing.yaml"
+    text = TINY.read_text()
+    suite.write_text(text.replace("train.steps: 2}", "train.steps: 2, train.lr: 1e38}"))
+    assert suite.read_text() != text
+    code, _, said = call(capsys, "run", suite, "--results", tmp_path, "--executor", "inline", "--only", "ranked")
+    assert code == 1
+    assert said.count("] blocked ranked") == 2
+    runs = json.loads(output(tmp_path / "tiny", "--json"))["runs"]
+    (teacher,) = [run["id"] for run in runs if run["state"] == "failed"]
+    waiting = {run["id"]: run for run in runs if run["blocked_by"]}
+    assert {run["variant"] for run in waiting.values()} == {"ranked"}
+    assert [(run["state"], run["blocked_by"]) for run in waiting.values()] == [("missing", [teacher])] * 2
+    lines = output(tmp_path / "tiny").splitlines()
+    assert [f"missing     {run}: blocked by {teacher}, which failed" for run in waiting] == [
+        line for line in lines if "ranked" in line
+    ]
+    assert f"not run: blocked by {teacher}, which failed (seeds 0, 1)" in call(capsys, "table", tmp_path / "tiny")[1]
 
 
 def test_configs_are_opened_until_all_that_is_needed_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,8 +145,8 @@ def test_configs_are_opened_until_all_that_is_needed_is_known(tmp_path: Path, mo
         (tmp_path / cell.run_id).mkdir()
         (tmp_path / cell.run_id / "config.json").write_text(json.dumps({"needs": needs}))
     opened = []
-    read = store.read_config
-    monkeypatch.setattr(store, "read_config", lambda folder: (opened.append(folder), read(folder))[1])
+    read = waiting.read_config
+    monkeypatch.setattr(waiting, "read_config", lambda folder: (opened.append(folder), read(folder))[1])
 
     def told(**more: object) -> tuple[dict[str, object], int]:
         (tmp_path / "suite.json").write_text(json.dumps({**summary, **more}))

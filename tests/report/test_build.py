@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from report_samples import write_trained
-from result_samples import records, summary
+from result_samples import records, summary, write
 
 from dalr_bench.errors import SuiteError
 from dalr_bench.record.results import read_results
 from dalr_bench.report.build import build_report, default_baseline, environments, main_column
 from dalr_bench.report.model import Dataset, Report, Run
+from dalr_bench.report.runs import read_runs
 from dalr_bench.table.columns import read_order
 from dalr_bench.table.model import Column, Request
 
@@ -95,6 +97,16 @@ def test_runs_say_what_they_are(report: Report) -> None:
     assert states["teacher-one-0"] == ("support", "missing")
     assert states["floor"] == ("floor", "done")
     assert report.count() == {"missing": 9, "done": 12, "failed": 1}
+
+
+def test_a_run_that_waits_for_a_failed_one_says_which(tmp_path: Path) -> None:
+    folder = write(tmp_path / "pets")
+    (folder / "+CML-two-1").mkdir()
+    need = {"variant": "DALR", "seed": 2, "run_id": "DALR-one-2"}
+    (folder / "+CML-two-1" / "config.json").write_text(json.dumps({"needs": [need]}))
+    errors = {run.id: (run.state, run.error) for run in read_runs(read_results(folder))}
+    assert errors["+CML-two-1"] == ("missing", "blocked by DALR-one-2, which failed")
+    assert errors["+CML-two-2"] == ("missing", "")
 
 
 def test_a_run_the_suite_does_not_name_is_a_stray(tmp_path: Path) -> None:
