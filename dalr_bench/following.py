@@ -39,8 +39,8 @@ class Follower:
                 if not self._is_over():
                     raise
                 self._rest()
-        self.line.over()
         self._leave()
+        self.line.over()
         return heard.number
 
     def _obey(self, heard: Heard) -> None:

@@ -44,11 +44,12 @@ def together(group: Group, folder: str) -> Iterator[None]:
 
 def dismiss(group: Group, code: int = EXIT_DONE) -> None:
     """Let the others go, with the exit code of this process: torchrun waits minutes for a machine that failed where another one did
-    not. Those that are gone are not told."""
-    if group.line is not None:
-        group.line.over()
-    with suppress(RuntimeError):
+    not. Those that are gone are not told. Whoever was let go stays so."""
+    if group.line is None or group.line.group is None:
+        return
+    with suppress(RuntimeError):  # an end is for all to share, too: with one of them gone torch might wait for it
         group.say(Word.LEAVE, code)
+        group.line.over()
 
 
 def following(follow: Callable[[], int]) -> int:

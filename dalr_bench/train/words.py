@@ -50,9 +50,11 @@ class Heard:
     more: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Line:
-    """From the first process to all others. `group`: a process group of gloo that nothing else uses. `pulse`: of this machine."""
+    """From the first process to all others. `group`: a process group of gloo that nothing else uses; None once all is over.
+    `pulse`: of this machine.
+    """
 
     rank: int
     size: int
@@ -60,9 +62,17 @@ class Line:
     pulse: Pulse | None = None
 
     def over(self) -> None:
-        """No word comes any more, and nobody's silence matters."""
+        """No word comes any more, and nobody's silence matters: every process says so once it has nothing left to share.
+
+        Torch's threads end here too, which Python's own end would not wait for. One that lets go of a tensor while Python ends
+        aborts the process (SIGABRT, https://github.com/pytorch/pytorch/issues/190489), all work done, and torchrun on the other
+        machines then waits 300 s for this one.
+        """
         if self.pulse is not None:
             self.pulse.stop()
+        self.group = None
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
     def say(self, word: Word, number: int = 0, **more: Any) -> None:
         """Tell all others. Raises RuntimeError where one of them is gone."""

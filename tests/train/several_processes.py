@@ -102,3 +102,5 @@ if __name__ == "__main__":
     everybody = join(CPU)
     for each in json.loads((out / "cases.json").read_text()):
         trained(each, out, everybody)
+    assert everybody.line is not None
+    everybody.line.over()
