@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dalr_bench.cache_folder import MANIFEST, READY, cache_root, mark_left, users
-from dalr_bench.errors import SuiteError
+from dalr_bench.errors import SuiteError, counted
 
 SIZE = "DALR_BENCH_CACHE_SIZE"
 _FORM = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", re.IGNORECASE)
@@ -149,7 +149,7 @@ def damage(each: Stored) -> Iterator[str]:
         if not path.is_file():
             yield f"{name} is missing"
         elif path.stat().st_size != told["bytes"]:
-            yield f"{name} has {path.stat().st_size} bytes, not {told['bytes']}"
+            yield f"{name} has {counted(path.stat().st_size, 'byte')}, not {told['bytes']}"
         else:
             with path.open("rb") as handle:
                 if hashlib.file_digest(handle, "sha256").hexdigest() != told["sha256"]:

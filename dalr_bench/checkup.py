@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from dalr_bench.cache import cache_root
+from dalr_bench.errors import counted
 from dalr_bench.plugin.manager import BLOCK, load
 from dalr_bench.plugin.spec import PLUGIN_API
 
@@ -118,7 +119,7 @@ def _plugins() -> Iterator[Found]:
     catalogue = load().catalogue
     for distribution in sorted({f"{item.distribution} {item.version}" for item in catalogue}):
         count = sum(f"{item.distribution} {item.version}" == distribution for item in catalogue)
-        yield Found("plugin", "ok", f"{distribution}: {count} components")
+        yield Found("plugin", "ok", f"{distribution}: {counted(count, 'component')}")
     for name, reason in sorted(catalogue.broken.items()):
         short = name.partition(" of ")[0]
         if reason.startswith("blocked by"):

@@ -70,6 +70,11 @@ class RenamedWarning(UserWarning):
     """A suite uses a name that a plugin has given up; shown as one line."""
 
 
+def counted(number: int, noun: str, form: str = "") -> str:
+    """`1 run`, `2 runs`; `form` is how the number is written (",": 1,200 runs)."""
+    return f"{number:{form}} {noun}{'' if number == 1 else 's'}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`Did you mean 'x'? Known: x, y.` — the tail of every complaint about an unknown name."""
     names = sorted(set(map(str, known)))

@@ -9,6 +9,7 @@ from statistics import median
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from dalr_bench.errors import counted
 from dalr_bench.orphans import sweep
 from dalr_bench.record.files import load_json, write_json, write_text
 from dalr_bench.record.lease import holder, leases
@@ -58,7 +59,7 @@ def room(folder: Path, done: Sequence[Run], todo: Sequence[Run]) -> str | None:
     free = free_bytes(folder)
     if needed <= free:
         return None
-    return f"{len(todo)} runs will leave about {amount(needed)}, {amount(free)} are free (--retain none keeps no weights)"
+    return f"{counted(len(todo), 'run')} will leave about {amount(needed)}, {amount(free)} are free (--retain none keeps no weights)"
 
 
 def _todo(plan: Plan, folder: Path) -> list[Run]:

@@ -79,7 +79,7 @@ def test_the_command_prints_both_sides(place: Path) -> None:
     given = ["transfer", str(place / "model"), "--data", str(place / "data"), "--tasks", "MR"]
     given += ["--set", "senteval.mode=fast", "--set", "senteval.sizes=any"]
     text = CliRunner().invoke(command, given, catch_exceptions=False).stdout
-    assert text.startswith("transfer, 1 thread(s), CPU seconds")
+    assert text.startswith("transfer, 1 thread, CPU seconds")
     assert [line.split()[0] for line in text.splitlines()[1:]] == ["ours", "solver", "ratio", "largest"]
     document = json.loads(CliRunner().invoke(command, [*given, "--json"], catch_exceptions=False).stdout)
     assert document["largest_difference"] == 0

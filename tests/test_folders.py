@@ -86,4 +86,4 @@ def test_a_tight_disk_is_told_before_the_first_run(plan: Plan, tmp_path: Path, m
     assert room(tmp_path, [teacher], [student]) is None
     monkeypatch.setattr(folders, "free_bytes", lambda folder: 5999)
     told = room(tmp_path, [teacher], [student])
-    assert told == "1 runs will leave about 6.0 kB, 6.0 kB are free (--retain none keeps no weights)"
+    assert told == "1 run will leave about 6.0 kB, 6.0 kB are free (--retain none keeps no weights)"

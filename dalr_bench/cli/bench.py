@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dalr_bench.errors import counted
+
 if TYPE_CHECKING:
     from dalr_bench.benching import Bench
 
@@ -73,7 +75,7 @@ def _report(found: Bench, threads: int, as_json: bool) -> None:
 
         click.echo(json.dumps(document, indent=2))
         return
-    click.echo(f"{found.name}, {threads} thread(s), CPU seconds, median of {len(found.ours)} round(s)")
+    click.echo(f"{found.name}, {counted(threads, 'thread')}, CPU seconds, median of {counted(len(found.ours), 'round')}")
     click.echo(f"  ours                 {median(found.ours):10.2f}")
     click.echo(f"  {found.other_side:<20} {median(found.other):10.2f}")
     click.echo(f"  ratio                {found.ratio:10.2f}")

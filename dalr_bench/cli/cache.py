@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dalr_bench.cli.numbers import Number
+from dalr_bench.errors import counted
 
 if TYPE_CHECKING:
     from dalr_bench.caches import Stored
@@ -42,7 +43,7 @@ def listed(as_json: bool) -> None:
         return
     for each in found:
         click.echo(_line(each))
-    click.echo(f"{len(found)} stores, {sum(each.bytes for each in found) / 1e6:.1f} MB")
+    click.echo(f"{counted(len(found), 'store')}, {sum(each.bytes for each in found) / 1e6:.1f} MB")
 
 
 @command.command("prune", short_help="Remove stores, the longest unused first.", epilog="Example: dalr-bench cache prune --to 20GB")
@@ -62,7 +63,7 @@ def pruned(to: str | None, older_than: float | None, as_json: bool) -> None:
         return
     for each in gone:
         click.echo(f"removed {_line(each)}")
-    click.echo(f"{len(gone)} stores removed, {sum(each.bytes for each in gone) / 1e6:.1f} MB")
+    click.echo(f"{counted(len(gone), 'store')} removed, {sum(each.bytes for each in gone) / 1e6:.1f} MB")
 
 
 @command.command("verify", short_help="Check every file of every store.", epilog="Example: dalr-bench cache verify")
@@ -83,7 +84,7 @@ def verified(removing: bool, as_json: bool) -> int:
     else:
         for name, what in bad.items():
             click.echo(f"damaged {name}: {'; '.join(what)}")
-        click.echo(f"{len(found)} stores, {len(bad)} damaged{' and removed' if removing and bad else ''}")
+        click.echo(f"{counted(len(found), 'store')}, {len(bad)} damaged{' and removed' if removing and bad else ''}")
     return EXIT_DATA if bad else EXIT_DONE
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dalr_bench.errors import counted
+
 if TYPE_CHECKING:
     from dalr_bench.comparison import Compared
     from dalr_bench.statistics.seeds import Interval
@@ -139,19 +141,19 @@ def _p(value: float | None) -> str:
 
 
 def _basis(line: Compared) -> str:
-    seeds = f"{line.pairs} seed{'s' * (line.pairs > 1)}"
-    return f"{seeds} × {line.examples:,} examples" if line.examples else f"{seeds} only"
+    seeds = counted(line.pairs, "seed")
+    return f"{seeds} × {counted(line.examples, 'example', ',')}" if line.examples else f"{seeds} only"
 
 
 def _captions(lines: Sequence[Compared], resamples: int) -> list[str]:
     out = [
         "Scores ×100, paired by seed. The interval and p (two-sided) hold for new draws of what they rest on: seeds, "
-        f"examples (drawn {resamples:,} times), or both. p Holm: corrected for the {len(lines)} tasks shown."
+        f"examples (drawn {resamples:,} times), or both. p Holm: corrected for the {counted(len(lines), 'task')} shown."
     ]
     for pairs in sorted({line.pairs for line in lines}):
         flips = next(line.flips for line in lines if line.pairs == pairs)
         out.append(
-            f"p seeds: {'exact' if flips.exact else 'drawn'} sign flips over {pairs} pairs, two-sided; it cannot fall "
+            f"p seeds: {'exact' if flips.exact else 'drawn'} sign flips over {counted(pairs, 'pair')}, two-sided; it cannot fall "
             f"below {flips.floor_two_sided:.4g} (one-sided {flips.floor_greater:.4g})."
         )
     if any(line.pairs == 1 for line in lines):

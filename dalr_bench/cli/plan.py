@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dalr_bench.errors import counted
+
 if TYPE_CHECKING:
     from dalr_bench.suite.known import Past
 
@@ -100,8 +102,8 @@ def _cell(run: dict[str, Any]) -> str:
 def _summary(document: dict[str, Any]) -> str:
     total = document["total"]
     states = [f"{total[state]} {state}" for state in ("done", "failed", "missing", "duplicate") if total[state]]
-    steps = "steps unknown (epochs)" if total["steps"] is None else f"{total['steps']} steps to do"
-    return f"{document['suite']}: {total['runs']} runs ({', '.join(states)}); {steps}, {_cost(total)}"
+    steps = "steps unknown (epochs)" if total["steps"] is None else f"{counted(total['steps'], 'step')} to do"
+    return f"{document['suite']}: {counted(total['runs'], 'run')} ({', '.join(states)}); {steps}, {_cost(total)}"
 
 
 def _cost(total: dict[str, Any]) -> str:

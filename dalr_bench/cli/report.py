@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dalr_bench.errors import counted
+
 if TYPE_CHECKING:
     from dalr_bench.table.model import Request
 
@@ -69,4 +71,4 @@ def _write(results: Path, request: Request, out: Path | None, figures: Path | No
         click.echo(f"wrote {out}")
     if figures is not None:
         written = write_pictures(figures, [figure for part in parts for figure in part.figures])
-        click.echo(f"wrote {len(written)} pictures to {figures}")
+        click.echo(f"wrote {counted(len(written), 'picture')} to {figures}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dalr_bench.errors import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
@@ -224,8 +226,8 @@ def _greet(console: Console, work: Work) -> None:
     name = plan.suite.title or plan.suite.name
     shared = len(plan.cells) - len({cell.run for cell in plan.cells})
     before = len(plan.runs) - len(work.todo) - len(work.taken)
-    parts = [f"{len(plan.cells)} cells", f"{len(plan.runs)} runs"]
-    parts += [f"{shared} cells share a run with another"] if shared else []
+    parts = [counted(len(plan.cells), "cell"), counted(len(plan.runs), "run")]
+    parts += [f"{counted(shared, 'cell')} {'shares' if shared == 1 else 'share'} a run with another"] if shared else []
     parts += [f"{before} done before"] if before else []
     parts += [f"{len(work.taken)} taken over from other suites"] if work.taken else []
     _say(console, f"{name}: {', '.join(parts)} → {work.folder}")
@@ -278,7 +280,7 @@ def _close(console: Console, queue: TaskQueue, folder: Path) -> int:
         return EXIT_DONE
     counts = {status: list(bad.values()).count(status) for status in bad.values()}
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    line = f"{told} of {len(queue)} runs; run the same command again to retry"
+    line = f"{told} of {counted(len(queue), 'run')}; run the same command again to retry"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
     records = {run: read_record(folder / run) for run, status in bad.items() if status == "failed"}
     codes = {run: int(found.extra.get("exit_code", EXIT_SOME_FAILED)) if found else EXIT_SOME_FAILED for run, found in records.items()}

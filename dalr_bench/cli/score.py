@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dalr_bench.errors import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
@@ -121,7 +123,7 @@ def show_pace(console: Console) -> Progress:
             return
         last[0] = now
         text = (
-            f"encoded {pace.sentences:,} of {pace.total_sentences:,} sentences, {pace.tokens_per_second:,.0f} tokens/s"
+            f"encoded {pace.sentences:,} of {counted(pace.total_sentences, 'sentence', ',')}, {pace.tokens_per_second:,.0f} tokens/s"
         )
         left = "done" if done else f"{span(pace.seconds_left)} left"
         console.print(f"{text}, {left}", end="\r" if console.is_terminal and not done else "\n", highlight=False)

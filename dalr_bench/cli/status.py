@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dalr_bench.errors import counted
+
 if TYPE_CHECKING:
     from dalr_bench.record.results import Results
     from dalr_bench.record.summary import Place
@@ -99,7 +101,7 @@ def _beside(runs: list[dict[str, Any]]) -> str:
     if not both:
         return ""
     took, guess = (sum(column) for column in zip(*both, strict=True))
-    return f"{len(both)} runs took {span(took)} in all; estimated {span(guess)}"
+    return f"{counted(len(both), 'run')} took {span(took)} in all; estimated {span(guess)}"
 
 
 def _guess(run: dict[str, Any]) -> float:
@@ -112,7 +114,7 @@ def _guess(run: dict[str, Any]) -> float:
 def _counted(runs: int, counts: dict[str, int]) -> str:
     order = ("done", "running", "stale", "failed", "interrupted", "damaged", "missing")
     parts = [f"{counts[state]} {state}" for state in order if state in counts]
-    return f"{runs} runs" + (f": {', '.join(parts)}" if parts else "")
+    return counted(runs, "run") + (f": {', '.join(parts)}" if parts else "")
 
 
 def _plain(text: str) -> str:

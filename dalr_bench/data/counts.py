@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from dalr_bench.cache import cache_root
-from dalr_bench.errors import DataError, Fault
+from dalr_bench.errors import DataError, Fault, counted
 from dalr_bench.orphans import temporary
 from dalr_bench.streamed import Shards
 
@@ -36,7 +36,7 @@ class Counts:
         """A shard was read to its end. Raises DataError where it had another number of rows before."""
         known = self._found[shard]
         if known is not None and known != count:
-            raise DataError(Fault(f"has {count} rows now and had {known} before: it changed", file=self._names[shard]))
+            raise DataError(Fault(f"has {counted(count, 'row')} now and had {known} before: it changed", file=self._names[shard]))
         self._fresh |= known is None
         self._found[shard] = count
 

@@ -16,7 +16,7 @@ from dalr_bench.cache_folder import mark_used
 from dalr_bench.caches import keep_bound
 from dalr_bench.data.building import Build, Make, Progress
 from dalr_bench.data.shards import Array, Table, complete, note_file, open_table, written
-from dalr_bench.errors import DataError
+from dalr_bench.errors import DataError, counted
 from dalr_bench.types import Corpus, Side
 
 _CHUNK = 2048
@@ -135,7 +135,7 @@ def _answer(ask: Ask, encode: Callable[[Any], Any], inputs: Sequence[Any]) -> tu
         sizes, rows = [], answer
         short = rows.ndim != 2 or len(rows) != len(inputs)
     if short:
-        raise DataError(f"teacher gave {tuple(rows.shape)} for {len(inputs)} inputs; expected one row each, in order")
+        raise DataError(f"teacher gave {tuple(rows.shape)} for {counted(len(inputs), 'input')}; expected one row each, in order")
     return _finite(rows, ask.rows), sizes
 
 

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from dalr_bench.config import TrainOptions
-from dalr_bench.errors import SuiteError
+from dalr_bench.errors import SuiteError, counted
 
 Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -66,9 +66,8 @@ class Schedule:
             raise SuiteError(f"a schedule mixes at most two streams, got {', '.join(self.sizes)}")
         for name in self.sizes:
             if self._cut(self.sizes[name]) == 0:
-                raise SuiteError(
-                    f"stream '{name}' has {self.sizes[name]} rows: too few for one batch of {self.options.batch} with last_batch: drop"
-                )
+                rows = counted(self.sizes[name], "row")
+                raise SuiteError(f"stream '{name}' has {rows}: too few for one batch of {self.options.batch} with last_batch: drop")
         if len(self.sizes) == 2 and self.options.mix == "interleave" and not self.windows and self.options.steps != 0:
             self._every()  # a stream that would never come up is told before the first step
 

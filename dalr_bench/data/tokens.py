@@ -18,7 +18,7 @@ import torch
 
 from dalr_bench.cache import READY, build_once, store_root
 from dalr_bench.data.placing import moved
-from dalr_bench.errors import DataError
+from dalr_bench.errors import DataError, counted
 from dalr_bench.protocols import Tokenizer
 from dalr_bench.types import Corpus, TokenBatch
 
@@ -49,7 +49,7 @@ def token_store(tokenizer: Tokenizer, corpus: Corpus, column: str | None = None)
     if not len(sentences):
         raise DataError("the corpus holds no sentence")
     if len(sentences) != len(corpus.sentences):
-        raise DataError(f"column '{column}' has {len(sentences)} rows, the corpus {len(corpus.sentences)}")
+        raise DataError(f"column '{column}' has {counted(len(sentences), 'row')}, the corpus {len(corpus.sentences)}")
     key = hashlib.sha256(f"tokens-2|{tokenizer.fingerprint}|{corpus.fingerprint}|{column or ''}".encode()).hexdigest()
     wanted = store_root(corpus.stores) / "tokens" / key[:32]
     folder = build_once(wanted, lambda target: _write(target, tokenizer, sentences), _whole)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from dalr_bench.errors import counted
 from dalr_bench.growth.measure import Grown
 
 _HEAD = ("", "s a step", "low", "high", "ratio", "ms a sentence", "tokens", "peak MB", "resident MB")
@@ -37,7 +38,7 @@ def _point(grown: Grown, first: Grown) -> dict[str, Any]:
 
 def lines(found: Mapping[str, Any]) -> Iterator[str]:
     """A table an axis."""
-    yield f"growth of a training step, {found['threads']} thread(s), {found['unit']}"
+    yield f"growth of a training step, {counted(found['threads'], 'thread')}, {found['unit']}"
     for axis, points in found["axes"].items():
         yield ""
         yield "  ".join(f"{head or axis:>13}" for head in _HEAD)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dalr_bench.errors import DataError, Fault, SuiteError
+from dalr_bench.errors import DataError, Fault, SuiteError, counted
 from dalr_bench.plugin.registry import Catalogue
 from dalr_bench.publish.archive import read_archive
 from dalr_bench.publish.bundle import MANIFEST, SCHEMA, SUITE
@@ -76,7 +76,7 @@ def compared(there: Record | None, here: Record | None) -> str:
     weights = "the same weights" if same else "other weights"
     if not apart:
         return f"{weights}; all {len(shared)} scores equal the bundle's{tail}"
-    return f"{weights}; the largest difference of {len(shared)} scores is {apart:.3g}{tail}"
+    return f"{weights}; the largest difference of {counted(len(shared), 'score')} is {apart:.3g}{tail}"
 
 
 def differences(there: Record | None, here: Mapping[str, Any]) -> list[str]:

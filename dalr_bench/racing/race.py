@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from dalr_bench.errors import DataError, SuiteError, TrainingError
+from dalr_bench.errors import DataError, SuiteError, TrainingError, counted
 from dalr_bench.plugin.registry import Catalogue
 from dalr_bench.racing.ours import schedule
 from dalr_bench.racing.setting import BARE, COMPILED, OURS, Setting, Track, Wish
@@ -38,7 +38,7 @@ def race(wish: Wish, data: Path | None, catalogue: Catalogue, told: Callable[[st
     sentences = _sentences(data, catalogue)
     steps = wish.rounds + 1
     if len(sentences) < wish.batch:
-        raise SuiteError(f"{len(sentences)} sentences do not make one batch of {wish.batch}")
+        raise SuiteError(f"{counted(len(sentences), 'sentence')} cannot make one batch of {wish.batch}")
     with TemporaryDirectory(prefix="dalr-bench-race-") as folder, ExitStack() as stack:
         setting = _setting(wish, sentences, steps, Path(folder), catalogue)
         more = [BARE] * bool(wish.teachers) + [COMPILED] * (wish.compile != "none")

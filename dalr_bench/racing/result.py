@@ -8,6 +8,7 @@ from importlib.metadata import version
 from statistics import median
 from typing import Any
 
+from dalr_bench.errors import counted
 from dalr_bench.racing.race import Raced, Row
 from dalr_bench.racing.setting import BARE, COMPILED, OURS
 
@@ -92,8 +93,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     wish, work = found["wish"], found["work"]
     out = [
         f"train: batch {wish['batch']} x 2 views, {wish['pooling']} pooling, {_precision(wish)}, "
-        f"{wish['threads']} thread(s), {wish['device']}, {wish['teachers']} teacher(s), {found['unit']}, "
-        f"median of {wish['rounds']} round(s)",
+        f"{counted(wish['threads'], 'thread')}, {wish['device']}, {counted(wish['teachers'], 'teacher')}, {found['unit']}, "
+        f"median of {counted(wish['rounds'], 'round')}",
         f"mean length {work['length']:.1f} of at most {wish['max_length']} ({100 * work['cut']:.0f} % reach it), "
         f"padded to {work['padded_length']:.1f}; a step needs {work['needed'] / 1e9:.1f} GFLOP, padded "
         f"{work['padded'] / 1e9:.1f}; matmul {found['matmul_flop_per_second'] / 1e9:.1f} GFLOP/s",

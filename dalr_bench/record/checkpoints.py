@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dalr_bench.errors import counted
 from dalr_bench.record.files import load_json, write_folder, write_json
 
 CHECKPOINTS, MANIFEST = "checkpoints", "manifest.json"
@@ -75,7 +76,7 @@ def _fault(path: Path, entry: dict[str, Any]) -> str | None:
     try:
         size = path.stat().st_size
         if size != entry.get("size"):
-            return f"{path.name} has {size} bytes, not {entry.get('size')}"
+            return f"{path.name} has {counted(size, 'byte')}, not {entry.get('size')}"
         return None if _sha256(path) == entry.get("sha256") else f"{path.name} is not what was written (sha256)"
     except FileNotFoundError:
         return f"{path.name} is missing"

@@ -20,6 +20,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from dalr_bench.errors import counted
 from dalr_bench.report.effects import LEVEL
 from dalr_bench.report.figures import Figure
 from dalr_bench.report.libraries import script
@@ -125,7 +126,7 @@ def _effects(report: Report) -> list[dict[str, str]]:
             "delta": f"{cell['delta']:+.2f}",
             "interval": "–" if cell["low"] is None else f"{cell['low']:+.2f} to {cell['high']:+.2f}",
             "p": "–" if cell["p"] is None else f"{cell['p']:.4f}",
-            "basis": f"{cell['rests_on']}, {cell['pairs']} pair{'s' * (cell['pairs'] > 1)}",
+            "basis": f"{cell['rests_on']}, {counted(cell['pairs'], 'pair')}",
         }
         for cell in found
         if cell["delta"] is not None

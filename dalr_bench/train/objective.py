@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dalr_bench.errors import SuiteError, TrainingError
+from dalr_bench.errors import SuiteError, TrainingError, counted
 from dalr_bench.protocols import Loss, SpaceProvider
 from dalr_bench.types import Encoding, JointSpace, LossInputs
 
@@ -126,7 +126,7 @@ def check_encoding(encoding: Encoding, rows: int) -> None:
     """One row per sentence, or a fault that names the backbone's mistake."""
     if encoding.pooled_NVD.ndim != 3 or len(encoding.pooled_NVD) != rows:
         raise TrainingError(
-            f"the backbone gave pooled rows of shape {tuple(encoding.pooled_NVD.shape)} for {rows} sentences; expected [N, V, D]"
+            f"the backbone gave pooled rows of shape {tuple(encoding.pooled_NVD.shape)} for {counted(rows, 'sentence')}; expected [N, V, D]"
         )
 
 

@@ -180,7 +180,7 @@ def test_an_estimate_that_is_none_is_passed_over(results: Path, estimate: object
     seconds, guess = {"total": 8.0}, {"seconds": 6.0}
     for run, told in (("DALR-one-0", guess), ("DALR-one-1", estimate)):
         finish(results / run, Record(run, "pets", "DALR", 0, seconds=seconds, extra={"estimate": told}))
-    assert "1 runs took 8 s in all; estimated 6 s\n" in output(results)
+    assert "1 run took 8 s in all; estimated 6 s\n" in output(results)
 
 
 def test_no_results(tmp_path: Path) -> None:

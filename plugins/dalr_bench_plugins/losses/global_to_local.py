@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 
 from dalr_bench import Dims, LossInputs, LossOutput, SuiteError, TeacherStates, TrainingError, hookimpl
+from dalr_bench.errors import counted
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.formulas.local import global_to_local
 from dalr_bench_plugins.formulas.rows import token_states
@@ -52,7 +53,7 @@ class GlobalToLocal:
         from dalr_bench_plugins.networks.heads import head as build_head
 
         if weights is not None and len(weights) != len(teachers):
-            raise SuiteError(f"global_to_local: {len(weights)} weights for {len(teachers)} teachers")
+            raise SuiteError(f"global_to_local: {counted(len(weights), 'weight')} for {counted(len(teachers), 'teacher')}")
         widths = {name: dims.text[name] for name in teachers}
         if len(set(widths.values())) > 1:
             raise SuiteError(f"global_to_local: teachers of one loss must be equally wide, got {widths}")

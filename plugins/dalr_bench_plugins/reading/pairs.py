@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dalr_bench import Corpus, DataError, Fault
+from dalr_bench.errors import counted
 from dalr_bench_plugins.reading.text import line_with
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def paired_corpus(entries: Iterable[Entry], choice: Choice) -> Corpus:
     if last is None:
         raise DataError("there is no captioned photo")
     if photos and len(photos) != count:
-        raise last.fault(f"{count} captioned entries, but {len(photos)} photos")
+        raise last.fault(f"{count} captioned entries, but {counted(len(photos), 'photo')}")
     images = Photos(photos) if photos else None
     return Corpus(sentences, fingerprint(sentences, image_of, photos), image_of, images)
 
@@ -98,7 +99,7 @@ def _check(entry: Entry, choice: Choice) -> None:
     if not entry.captions:
         raise entry.fault("a photo without a caption")
     if choice.per_image is not None and len(entry.captions) != choice.per_image:
-        raise entry.fault(f"{len(entry.captions)} captions, expected {choice.per_image}")
+        raise entry.fault(f"{counted(len(entry.captions), 'caption')}, expected {choice.per_image}")
     for number, caption in enumerate(entry.captions, 1):
         if not isinstance(caption, str):
             raise entry.fault(f"caption {number} is not text: {caption!r}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from dalr_bench import DataError, Fault
+from dalr_bench.errors import counted
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -90,7 +91,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str
             raise DataError(Fault(what, file=str(path), line=1))
         for row in reader:
             if None in row or None in row.values():
-                what = f"a row of another length than the header's {len(reader.fieldnames or ())} fields"
+                what = f"a row of another length than the header's {counted(len(reader.fieldnames or ()), 'field')}"
                 raise DataError(Fault(what, file=str(path), line=reached))
             yield reached, row
     except csv.Error as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dalr_bench import DataError, Fault
+from dalr_bench.errors import counted
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ def columns(line: str, least: int, path: Path, number: int) -> list[str]:
     """The tab-separated columns of a line. Raises DataError where there are fewer than `least`."""
     parts = line.split("\t")
     if len(parts) < least:
-        raise DataError(Fault(f"has {len(parts)} tab-separated columns, expected {least}", file=str(path), line=number))
+        raise DataError(Fault(f"has {counted(len(parts), 'tab-separated column')}, expected {least}", file=str(path), line=number))
     return parts
 
 
@@ -74,6 +75,6 @@ def check_count(found: int, expected: int | None, what: str, path: Path) -> None
     """Raises DataError where a set is not of its official size (`expected` None: any size passes)."""
     if expected is not None and found != expected:
         fault = (
-            f"{what} has {found} examples, the official one {expected}: cut or altered (option `sizes: any` takes it)"
+            f"{what} has {counted(found, 'example')}, the official one {expected}: cut or altered (option `sizes: any` takes it)"
         )
         raise DataError(Fault(fault, file=str(path)))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dalr_bench import DataError, Fault
+from dalr_bench.errors import counted
 from dalr_bench_plugins.senteval.files import check_count, columns, number_in, read_rows, read_text
 
 Split = Literal["train", "dev", "test", "all"]
@@ -71,7 +72,7 @@ def _year_subset(folder: Path, name: str, size: int | None) -> Subset:
     pairs, scores = read_text(inputs).splitlines(), read_text(golds).splitlines()
     if len(pairs) != len(scores):
         shorter, line = (inputs, len(pairs)) if len(pairs) < len(scores) else (golds, len(scores))
-        fault = f"ends here: {inputs.name} has {len(pairs)} lines, {golds.name} {len(scores)}"
+        fault = f"ends here: {inputs.name} has {counted(len(pairs), 'line')}, {golds.name} {len(scores)}"
         raise DataError(Fault(fault, file=str(shorter), line=line))
     rows: list[tuple[str, str, float]] = []
     for number, (pair, score) in enumerate(zip(pairs, scores, strict=True), 1):

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from dalr_bench import Corpus, DataError, DataPath, Fault, Requirement, hookimpl
+from dalr_bench.errors import counted
 from dalr_bench.plugin.spec import Register
 from dalr_bench_plugins.reading.pairs import Choice, Entry, paired_corpus
 from dalr_bench_plugins.reading.text import existing, numbered_lines
@@ -54,7 +55,8 @@ class MCSE:
 
         rows = array_shape(self.features, "features")[0] if self.features else lines
         if rows != lines:
-            raise DataError(Fault(f"{lines} captions, but {rows} rows in {self.features}", file=str(path), line=lines))
+            fault = f"{counted(lines, 'caption')}, but {counted(rows, 'row')} in {self.features}"
+            raise DataError(Fault(fault, file=str(path), line=lines))
 
 
 @hookimpl

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from dalr_bench import SuiteError, TeacherName, TeacherRows, hookimpl
+from dalr_bench.errors import counted
 from dalr_bench.plugin.spec import Register
 
 
@@ -68,7 +69,7 @@ class Blend:
 
 def _shares(weights: Sequence[float], of: Sequence[str]) -> list[float]:
     if len(weights) != len(of):
-        raise SuiteError(f"blend: {len(weights)} weights for {len(of)} teachers")
+        raise SuiteError(f"blend: {counted(len(weights), 'weight')} for {counted(len(of), 'teacher')}")
     if min(weights) < 0 or sum(weights) <= 0:
         raise SuiteError(f"blend: weights must be at least 0 and not all 0, got {list(weights)}")
     return [weight / sum(weights) for weight in weights]

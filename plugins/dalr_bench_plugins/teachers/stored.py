@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from dalr_bench import Corpus, DataError, DataPath, Fault, Requirement, hookimpl
+from dalr_bench.errors import counted
 from dalr_bench.plugin.spec import Register
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class StoredRows:
     def _checked(self, side: str, wanted: int) -> torch.Tensor:
         rows = self._side(side)
         if len(rows) < wanted or (len(rows) > wanted and self.rows == "all"):
-            things = "sentences" if side == "text" else "photos"
-            what = f"{len(rows)} {side} rows for {wanted} {things}: not the rows of this corpus, or not in its order"
+            thing = "sentence" if side == "text" else "photo"
+            what = f"{counted(len(rows), f'{side} row')} for {counted(wanted, thing)}: not the rows of this corpus, or not in its order"
             raise DataError(Fault(what, file=str(self.path)))
         return rows[:wanted]
 
@@ -107,7 +108,7 @@ class StoredRows:
                 raise DataError(Fault(what, file=str(self.path), line=line)) from error
             rows = rows.reshape(1, -1) if rows.ndim == 1 and rows.numel() else rows
             if rows.numel() and parts and rows.shape[-1] != parts[0].shape[-1]:
-                what = f"entry '{key}' has {rows.shape[-1]} numbers a row, the first has {parts[0].shape[-1]}"
+                what = f"entry '{key}' has {counted(rows.shape[-1], 'number')} a row, the first has {parts[0].shape[-1]}"
                 raise DataError(Fault(what, file=str(self.path), line=line))
             parts += [rows] if rows.numel() else []
         if not parts:

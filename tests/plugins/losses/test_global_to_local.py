@@ -131,7 +131,7 @@ def test_one_sentence_costs_nothing() -> None:
 @pytest.mark.parametrize(
     ("teachers", "widths", "options", "complaint"),
     [
-        (["a", "b"], [D, D], {"weights": [1.0]}, "1 weights for 2 teachers"),
+        (["a", "b"], [D, D], {"weights": [1.0]}, "1 weight for 2 teachers"),
         (["a", "b"], [D, 5], {}, "equally wide"),
         (["a"], [5], {}, "head: linear"),
     ],

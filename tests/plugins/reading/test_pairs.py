@@ -97,7 +97,7 @@ def test_fault_of_a_json_entry_finds_its_line(tmp_path: Path) -> None:
 def test_no_entry_and_half_the_photos(tmp_path: Path) -> None:
     assert fault_of(lambda: paired_corpus([], Choice())) == "there is no captioned photo"
     mixed = [*entries_in(tmp_path, 1), Entry(None, ["a"], "list.txt", 2)]
-    assert fault_of(lambda: paired_corpus(mixed, Choice())) == "list.txt:2: 2 captioned entries, but 1 photos"
+    assert fault_of(lambda: paired_corpus(mixed, Choice())) == "list.txt:2: 2 captioned entries, but 1 photo"
 
 
 def test_fingerprint_follows_content_not_place(tmp_path: Path) -> None:

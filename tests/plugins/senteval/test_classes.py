@@ -126,7 +126,7 @@ def test_damage_is_named_by_file_and_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"msr_paraphrase_train\.txt:2: has 4 tab-separated columns, expected 5"):
         load_mrpc(tmp_path)
     write(tmp_path / "MR" / "rt-polarity.pos", b"good\n")
-    with pytest.raises(DataError, match=r"rt-polarity\.pos has 1 examples, the official one 5331"):
+    with pytest.raises(DataError, match=r"rt-polarity\.pos has 1 example, the official one 5331"):
         load_binary(tmp_path, "MR")
     write(tmp_path / "MR" / "rt-polarity.pos", b"good\n")
     with pytest.raises(DataError, match=r"rt-polarity\.neg: cannot be read"):

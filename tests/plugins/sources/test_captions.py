@@ -66,7 +66,7 @@ def test_gzipped_captions(album: Path) -> None:
     ("text", "said"),
     [
         ('{"image": "images/101.jpg", "captions": ["a", " "]}', "2: caption 2 is empty"),
-        ('{"image": "images/101.jpg", "captions": ["a"]}', "2: 1 captions, expected 2"),
+        ('{"image": "images/101.jpg", "captions": ["a"]}', "2: 1 caption, expected 2"),
         ('{"image": "images/999.jpg", "captions": ["a", "b"]}', "2: no photo at"),
         ('{"image": "images/101.jpg"}', '2: expected {"image": "FILE", "captions"'),
         ('{"image": "images/101.jpg", "captions": "a"}', '2: expected {"image": "FILE", "captions"'),

@@ -105,7 +105,7 @@ def test_pictures_pass_where_one_part_has_them(parts: list[TeacherRows]) -> None
     ("options", "said"),
     [
         ({"of": []}, "`of` names no teacher"),
-        ({"of": ["a", "b"], "weights": [1.0]}, "1 weights for 2 teachers"),
+        ({"of": ["a", "b"], "weights": [1.0]}, "1 weight for 2 teachers"),
         ({"of": ["a", "b"], "weights": [1.0, -0.1]}, "weights must be at least 0"),
         ({"of": ["a", "b"], "weights": [0.0, 0.0]}, "weights must be at least 0 and not all 0"),
     ],

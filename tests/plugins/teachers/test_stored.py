@@ -44,7 +44,7 @@ def test_counts_must_agree_unless_the_first_are_wanted(path: Path) -> None:
     short = Corpus(["a", "b", "c"], "y", image_of=[0, 0, 0])
     said = fault_of(lambda: StoredRows(str(path)).stored_rows(short, "text"))
     assert said.startswith(f"{path}: 4 text rows for 3 sentences: not the rows of this corpus")
-    assert "2 image rows for 1 photos" in fault_of(lambda: StoredRows(str(path)).stored_rows(short, "image"))
+    assert "2 image rows for 1 photo:" in fault_of(lambda: StoredRows(str(path)).stored_rows(short, "image"))
     first = StoredRows(str(path), rows="first")
     assert torch.equal(first.stored_rows(short, "text"), torch.from_numpy(TEXT[:3]))
     long = Corpus(["a"] * 5, "z")
