@@ -17,12 +17,19 @@ def fault_at(what: str, path: str, at: Mark) -> Fault:
     return Fault(show(what), show(path), show(at.file), at.line, at.column)
 
 
+def _where(fault: Fault) -> tuple[str, int, int, str]:
+    """The value a fault is about: by its place in a file, where it has one; else (`--set`) by its path."""
+    return fault.file, fault.line, fault.column, "" if fault.line else fault.path.removeprefix("base.")
+
+
 class Faults:
     """Faults by kind, each told once however many cells of the grid run into it."""
 
     def __init__(self, found: Iterable[Fault] = ()) -> None:
         self._found: dict[Fault, FaultKind] = dict.fromkeys(found, "suite")
         self._places: set[tuple[str, str, int, int]] = set()
+        # What could not be read stands in the tree as a value nobody wrote: what that one lacks is not worth a word.
+        self._unread = {_where(fault) for fault in self._found if fault.line or fault.path}
 
     def __len__(self) -> int:
         return len(self._found)
@@ -30,6 +37,8 @@ class Faults:
     def add(self, what: str, path: str, at: Mark, kind: FaultKind = "suite") -> None:
         """One fault at one place. A second one at the same place about the same path would only repeat it."""
         fault = fault_at(what, path, at)
+        if _where(fault) in self._unread:
+            return
         place = (fault.path, fault.file, fault.line, fault.column)
         if place not in self._places or not at.line:
             self._places.add(place)

@@ -127,6 +127,6 @@ def _overridden(tree: Node, override: str, faults: list[Fault]) -> Node:
         except SuiteError as error:
             faults += [fault_at(fault.what, path, mark) for fault in error.faults]
             return tree
-        faults += [fault_at(fault.what, path, mark) for fault in more]
+        faults += [fault_at(fault.what, f"{path}.{fault.path}".strip("."), mark) for fault in more]
         return replaced(tree, f"base.{path}" if first in BASE else path, Node(value.value, mark, mark))
     return tree

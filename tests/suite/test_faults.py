@@ -167,6 +167,24 @@ def test_one_fault_one_line(base: str, plan_of: PlanOf, text: str, line: str) ->
     assert told(plan_of, base + text) == line
 
 
+@pytest.mark.parametrize("number", [".nan", "-.inf", "1e400"])
+def test_a_value_that_is_no_number_is_one_fault(base: str, write: Callable[..., Path], catalogue: Catalogue, number: str) -> None:
+    """The value that stands in for it is not complained about as well; what is wrong beside it is."""
+    path = write(base + f"ablate: {{b: {{train.lr: {number}, train.lrr: 1}}}}\n")
+    sets = [f"base.train.lr={number}", f"train.batch={number}", f"losses.info={{name: contrast, temperature: {number}}}"]
+    with pytest.raises(SuiteError) as caught:
+        expand(load(path, sets), catalogue)
+    unread = f"'{number}' is not a number that can be used; expected a finite one below 2^63"
+    told = sorted(str(fault).removeprefix(f"{path}:") for fault in caught.value.faults)
+    assert len(told) == 5
+    assert told[0] == f"--set base.train.lr: {unread}"
+    assert told[1] == f"--set losses.info.temperature: {unread}"
+    assert told[2] == f"--set train.batch: {unread}"
+    line = base.count("\n") + 1
+    assert told[3] == f"{line}:24 ablate.b.train.lr: {unread}"
+    assert told[4].startswith(f"{line}:{24 + len(number) + 2} train.lrr: there is no such key here.")
+
+
 def test_a_missing_base_is_one_fault(plan_of: PlanOf) -> None:
     assert told(plan_of, "suite: x\nbsae: {}\n").splitlines() == [
         "x.yaml:1:1 base: a suite needs a map `base` with backbone, streams, teachers, losses, train, evaluate",
