@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -94,19 +94,36 @@ def bound() -> int | None:
     return None if not said else size_of(said, SIZE)
 
 
-def prune(to: int, older_than: float | None = None) -> list[Stored]:
-    """Remove stores, the longest unused first, until the cache is no larger than `to` bytes; returns what was removed.
+@dataclass
+class Pruned:
+    """What went, and what should have gone and could not be removed: by name, with the reason."""
+
+    removed: list[Stored] = field(default_factory=list)
+    failed: dict[str, OSError] = field(default_factory=dict)
+
+    def remove(self, each: Stored) -> bool:
+        """Take a store away if that can be done; whether this process did."""
+        try:
+            gone = remove(each)
+        except OSError as error:
+            self.failed[each.name] = error
+            return False
+        self.removed += [each] if gone else []
+        return gone
+
+
+def prune(to: int, older_than: float | None = None) -> Pruned:
+    """Remove stores, the longest unused first, until the cache is no larger than `to` bytes.
 
     With `older_than` (seconds) everything unused for so long goes as well. What a living process has open stays.
     """
     there = stored()
-    total, removed = sum(each.bytes for each in there), []
+    total, out = sum(each.bytes for each in there), Pruned()
     for each in there:
         old = older_than is not None and time.time() - each.used > older_than
-        if (total > to or old) and not each.in_use and remove(each):
+        if (total > to or old) and not each.in_use and out.remove(each):
             total -= each.bytes
-            removed.append(each)
-    return removed
+    return out
 
 
 def keep_bound() -> None:
@@ -117,13 +134,16 @@ def keep_bound() -> None:
 
 
 def remove(each: Stored) -> bool:
-    """Take a store away: renamed first, so that no reader ever sees half of it. False where somebody was quicker."""
+    """Take a store away: renamed first, so that no reader ever sees half of it. False where somebody was quicker.
+
+    Raises OSError where it, or a part of it, cannot be removed.
+    """
     gone = each.folder.with_name(f".{each.folder.name}.{os.getpid()}.gone")
     try:
         each.folder.rename(gone)
-    except OSError:
+    except FileNotFoundError:
         return False
-    shutil.rmtree(gone, ignore_errors=True)
+    shutil.rmtree(gone)
     each.folder.with_name(each.folder.name + ".lock").unlink(missing_ok=True)
     return True
 
@@ -132,7 +152,7 @@ def release(folder: Path) -> bool:
     """This process needs a store no more: it goes, unless another one has it open. Whether it went."""
     mark_left(folder)
     found = _stored(folder)
-    return found is not None and not found.in_use and remove(found)
+    return found is not None and not found.in_use and Pruned().remove(found)
 
 
 # ------------------------------------------------------------------ soundness

@@ -26,10 +26,17 @@ def part_path(target: Path) -> Path:
 
 @contextmanager
 def temporary(target: Path) -> Iterator[Path]:
-    """A name beside `target` that `sweep` knows; what is there at the end is removed, a file or a folder."""
+    """A name beside `target` that `sweep` knows; what is there at the end is removed, a file or a folder.
+
+    Raises OSError that names `target`: a full disk names nothing by itself, others a file nobody has heard of.
+    """
     part = part_path(target)
     try:
         yield part
+    except OSError as error:
+        if error.errno is None or (error.filename is not None and str(part) not in f"{error.filename}\n{error.filename2}"):
+            raise
+        raise OSError(error.errno, error.strerror, str(target)) from error
     finally:
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)

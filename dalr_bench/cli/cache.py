@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dalr_bench.cli.numbers import Number
-from dalr_bench.errors import counted
+from dalr_bench.errors import EXIT_DATA, EXIT_DONE, EXIT_SOME_FAILED, counted
 
 if TYPE_CHECKING:
-    from dalr_bench.caches import Stored
+    from dalr_bench.caches import Pruned, Stored
 
 _EXAMPLE = """\b
 Examples:
@@ -50,20 +50,23 @@ def listed(as_json: bool) -> None:
 @click.option("--to", metavar="SIZE", help="Leave no more than this (20GB). Default: DALR_BENCH_CACHE_SIZE, else everything goes.")
 @click.option("--older-than", type=Number(min=0), metavar="DAYS", help="Only what was not used for so long.")
 @_JSON
-def pruned(to: str | None, older_than: float | None, as_json: bool) -> None:
-    """Remove stores, the longest unused first. What a living process has open stays."""
+def pruned(to: str | None, older_than: float | None, as_json: bool) -> int:
+    """Remove stores, the longest unused first. What a living process has open stays. Exit code 1: some could not be removed."""
     from dalr_bench.caches import bound, prune, size_of
 
     limit = size_of(to, "--to") if to else bound()
     if limit is None:
         limit = 0 if older_than is None else 1 << 62
-    gone = prune(limit, None if older_than is None else older_than * 86400)
+    done = prune(limit, None if older_than is None else older_than * 86400)
+    size = sum(each.bytes for each in done.removed)
     if as_json:
-        click.echo(json.dumps({"bytes": sum(each.bytes for each in gone), "removed": [_json(each) for each in gone]}, indent=2))
-        return
-    for each in gone:
-        click.echo(f"removed {_line(each)}")
-    click.echo(f"{counted(len(gone), 'store')} removed, {sum(each.bytes for each in gone) / 1e6:.1f} MB")
+        failed = {name: error.strerror for name, error in done.failed.items()}
+        click.echo(json.dumps({"bytes": size, "removed": [_json(each) for each in done.removed], "failed": failed}, indent=2))
+    else:
+        for each in done.removed:
+            click.echo(f"removed {_line(each)}")
+        click.echo(f"{counted(len(done.removed), 'store')} removed, {size / 1e6:.1f} MB" + _left(done))
+    return _told(done)
 
 
 @command.command("verify", short_help="Check every file of every store.", epilog="Example: dalr-bench cache verify")
@@ -71,21 +74,31 @@ def pruned(to: str | None, older_than: float | None, as_json: bool) -> None:
 @_JSON
 def verified(removing: bool, as_json: bool) -> int:
     """Check every file of every store against the sizes and hashes written with it. Exit code 4: something is damaged."""
-    from dalr_bench.caches import damage, remove, stored
-    from dalr_bench.errors import EXIT_DATA, EXIT_DONE
-
-    found = stored()
+    from dalr_bench.caches import Pruned, damage, stored
+    found, gone = stored(), Pruned()
     bad = {each.name: list(what) for each in found if (what := list(damage(each)))}
     for each in found if removing else ():
         if each.name in bad:
-            remove(each)
+            gone.remove(each)
     if as_json:
         click.echo(json.dumps({"stores": len(found), "damaged": bad}, indent=2))
     else:
         for name, what in bad.items():
             click.echo(f"damaged {name}: {'; '.join(what)}")
-        click.echo(f"{counted(len(found), 'store')}, {len(bad)} damaged{' and removed' if removing and bad else ''}")
+        click.echo(f"{counted(len(found), 'store')}, {len(bad)} damaged{_left(gone) or ' and removed' if removing and bad else ''}")
+    _told(gone)
     return EXIT_DATA if bad else EXIT_DONE
+
+
+def _left(done: Pruned) -> str:
+    return f"; {len(done.failed)} could not be removed" if done.failed else ""
+
+
+def _told(done: Pruned) -> int:
+    """Which stores could not be removed, and why; the exit code."""
+    for name, error in done.failed.items():
+        click.echo(f"error: {name} cannot be removed: {error.strerror}", err=True)
+    return EXIT_SOME_FAILED if done.failed else EXIT_DONE
 
 
 def _json(each: Stored) -> dict[str, Any]:

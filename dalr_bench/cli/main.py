@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from dalr_bench import cli, stopping
+from dalr_bench.cli import streams
 from dalr_bench.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED, RenamedWarning, UserError, nearest
 
 
 class Commands(click.Group):
     """Commands are the modules of this folder (object `command`), and what plugins register by `register_commands`."""
+
+    def make_context(self, *given: Any, **more: Any) -> click.Context:
+        with streams.read_by_someone():
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with streams.read_by_someone():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*_own(), *_strangers()]
@@ -34,7 +43,7 @@ class Commands(click.Group):
 
 
 _HIDDEN = ("work",)
-_NO_COMMANDS = ("main", "numbers", "show")
+_NO_COMMANDS = ("main", "numbers", "said", "show", "streams")
 
 
 def _own() -> list[str]:
@@ -84,29 +93,39 @@ def main(arguments: list[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
+    streams.open_all()
     stopping.listen()
     _tell_old_names()
     try:
         result = entry.main(given, prog_name="dalr-bench", standalone_mode=False)
-        sys.exit(result if isinstance(result, int) else 0)
-    except UserError as error:
-        if debug:
+        code = result if isinstance(result, int) else 0
+    except (UserError, OSError, click.ClickException, click.Abort, KeyboardInterrupt) as error:
+        if debug and isinstance(error, UserError | OSError):
             raise
-        click.echo("\n".join(f"error: {fault}" for fault in error.faults), err=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: what was done is kept", err=True)
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output is gone (`| head`): not our fault, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except OSError as error:
-        if debug:
-            raise
-        # A full disk, a folder that may not be written: for the user to mend, so it is told in one line.
-        click.echo(f"error: {error.filename or 'the system'}: {error.strerror or error}", err=True)
-        sys.exit(EXIT_SOME_FAILED)
+        code = _code(error)
+        with suppress(OSError):
+            _tell(error)
+    sys.exit(streams.flushed(code))
+
+
+def _code(error: BaseException) -> int:
+    match error:
+        case UserError() | click.ClickException():
+            return error.exit_code
+        case OSError():
+            return EXIT_SOME_FAILED
+        case _:
+            return EXIT_INTERRUPTED
+
+
+def _tell(error: BaseException) -> None:
+    match error:
+        case UserError():
+            click.echo("\n".join(f"error: {fault}" for fault in error.faults), err=True)
+        case click.ClickException():
+            error.show()
+        case OSError():
+            # A full disk, a folder that may not be written: for the user to mend, so it is told in one line.
+            click.echo(f"error: {error.filename or 'the system'}: {error.strerror or error}", err=True)
+        case _:
+            click.echo("interrupted: what was done is kept", err=True)

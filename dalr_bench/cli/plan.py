@@ -72,14 +72,12 @@ def command(
 
 
 def _probe(past: Past, jobs: int | None) -> None:
-    from rich.console import Console
-
-    from dalr_bench.cli.show import display
+    from dalr_bench.cli.show import Log, display
     from dalr_bench.plugin.manager import load as load_plugins
     from dalr_bench.plugin.trackers import told_to_workers
     from dalr_bench.probing import Hands, probe
 
-    with told_to_workers([]), display(len(past.unmeasured()), Console(stderr=True)) as shown:
+    with told_to_workers([]), display(len(past.unmeasured()), Log()) as shown:
         probe(past, Hands(load_plugins().catalogue, jobs), shown.event)
 
 
@@ -131,9 +129,10 @@ def _size(count: float) -> str:
 
 
 def _table(document: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from dalr_bench.cli.show import Page
 
     table = Table(title=escape(document["title"] or document["suite"]), box=None, header_style="bold")
     for name, side in (("run", "left"), ("state", "left"), ("steps", "right"), ("time", "right"), ("from", "left"), ("needs", "left")):
@@ -145,6 +144,6 @@ def _table(document: dict[str, Any]) -> None:
         cost = run["estimate"]
         steps, took = ("" if cost[key] is None else f"{cost[key]:.0f}" for key in ("steps", "seconds"))
         table.add_row(escape(run["id"]), run["state"], steps, took and f"{took} s", cost["source"] or "", escape(", ".join(run["needs"])))
-    console = Console()
+    console = Page()
     console.print(table)
     console.print(_summary(document), markup=False, highlight=False)

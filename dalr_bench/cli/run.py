@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dalr_bench.errors import counted
+from dalr_bench.cli.said import close, compare, greet, print_table, say, took
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,55 +93,27 @@ def command(
     processes or machines, all of them share each run. SUITE may be a bundle
     (FILE.zip of `dalr-bench bundle`): its run is run again and compared with the bundle's scores.
     """
-    import os
-    import time
-
-    from rich.console import Console
-
     from dalr_bench import keeping
-    from dalr_bench.dispatch import dispatch
+    from dalr_bench.cli.show import Log
     from dalr_bench.launched import follow, leading, planning
     from dalr_bench.plugin.manager import load as load_plugins
-    from dalr_bench.plugin.named import named
-    from dalr_bench.plugin.trackers import asked_for, attach, told_to_workers
-    from dalr_bench.record.environment import DETERMINISTIC
+    from dalr_bench.plugin.trackers import asked_for, told_to_workers
 
-    if offline:
-        os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    if deterministic:
-        os.environ[DETERMINISTIC] = "1"  # workers inherit it; it takes effect where a device is chosen
+    _tell_everyone(offline, deterministic)
     if (ended := follow(executor, device)) is not None:
         return ended
-    console = Console(stderr=True)
-    plugins = load_plugins()
-    watching = asked_for(trackers)
-    if executor:
-        named(plugins.catalogue, "executor", executor)  # a slip is told before anything is written, and where nothing is left to do
-    attach(plugins, watching, lambda run, text: _say(console, f"warning {run}: {text}"))
-    with planning(executor, device):
-        asked = Asked(suite, overrides, smoke, only, seeds)
-        bundled = _bundled(asked, plugins)
-        if bundled is None:
-            plan, whole, name = _plans(asked, plugins)
-        else:
-            plan, whole, name = bundled.plan, bundled.plan, f"{bundled.here}-bundle"
-        folder = results / name
-        with keeping.told_to_workers(checkpoint_every, retain):
-            work = dispatch(plan, whole, folder, plugins.catalogue)
-    _greet(console, work)
-    code = 0
-    with leading(plugins, executor, device) as lead:
-        if work.todo:
-            queue, began = work.queue(fail_fast), time.monotonic()
-            part = _executor(plugins, executor, jobs, queue)
-            built = plugins.catalogue.build("executor", part, jobs=jobs, device=device, perform=lead.perform)
-            with told_to_workers(watching), keeping.told_to_workers(checkpoint_every, retain):
-                _execute(queue, built, console)
-            lead.code = code = _close(console, queue, folder)
-            _took(console, work, time.monotonic() - began, (part.name if executor else "local", jobs))
-    _print_table(console, folder)
+    console, plugins, watching = Log(), load_plugins(), asked_for(trackers)
+    _make_ready(console, plugins, executor, watching)
+    with planning(executor, device), keeping.told_to_workers(checkpoint_every, retain):
+        work, bundled = _planned(Asked(suite, overrides, smoke, only, seeds), results, plugins)
+    greet(console, work)
+    with leading(plugins, executor, device) as lead, keeping.told_to_workers(checkpoint_every, retain), told_to_workers(watching):
+        hands = Hands(executor, jobs, device, fail_fast, lead.perform)
+        lead.code = code = _train(console, work, plugins, hands) if work.todo else 0
+    with suppress(BrokenPipeError):  # `| head`: the exit code still says how the runs ended
+        print_table(console, work.folder)
     if bundled is not None:
-        _compare(console, bundled, folder, plugins)
+        compare(console, bundled, work.folder, plugins)
     return code
 
 
@@ -153,6 +126,62 @@ class Asked:
     smoke: bool
     only: Sequence[str]
     seeds: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Who trains, and how."""
+
+    executor: str | None
+    jobs: int | None
+    device: str
+    fail_fast: bool
+    perform: Any
+
+
+def _tell_everyone(offline: bool, deterministic: bool) -> None:
+    """What libraries read from the environment; workers inherit it."""
+    import os
+
+    from dalr_bench.record.environment import DETERMINISTIC
+
+    if offline:
+        os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    if deterministic:
+        os.environ[DETERMINISTIC] = "1"  # it takes effect where a device is chosen
+
+
+def _make_ready(console: Console, plugins: Plugins, executor: str | None, watching: Sequence[str]) -> None:
+    from dalr_bench.plugin.named import named
+    from dalr_bench.plugin.trackers import attach
+
+    if executor:
+        named(plugins.catalogue, "executor", executor)  # a slip is told before anything is written, and where nothing is left to do
+    attach(plugins, watching, lambda run, text: say(console, f"warning {run}: {text}"))
+
+
+def _planned(asked: Asked, results: Path, plugins: Plugins) -> tuple[Work, Replay | None]:
+    """What there is to do, with its folders laid out, and the bundle if it is one."""
+    from dalr_bench.dispatch import dispatch
+
+    bundled = _bundled(asked, plugins)
+    if bundled is None:
+        plan, whole, name = _plans(asked, plugins)
+    else:
+        plan, whole, name = bundled.plan, bundled.plan, f"{bundled.here}-bundle"
+    return dispatch(plan, whole, results / name, plugins.catalogue), bundled
+
+
+def _train(console: Console, work: Work, plugins: Plugins, hands: Hands) -> int:
+    import time
+
+    queue, began = work.queue(hands.fail_fast), time.monotonic()
+    part = _executor(plugins, hands.executor, hands.jobs, queue)
+    built = plugins.catalogue.build("executor", part, jobs=hands.jobs, device=hands.device, perform=hands.perform)
+    _execute(queue, built, console)
+    code = close(console, queue, work.folder)
+    took(console, work, time.monotonic() - began, (part.name if hands.executor else "local", hands.jobs))
+    return code
 
 
 def _plans(asked: Asked, plugins: Plugins) -> tuple[Plan, Plan, str]:
@@ -177,26 +206,6 @@ def _bundled(asked: Asked, plugins: Plugins) -> Replay | None:
     return replay(Path(asked.suite), plugins.catalogue)
 
 
-def _compare(console: Console, bundled: Replay, folder: Path, plugins: Plugins) -> None:
-    """Say how the scores compare with the bundle's, and what is installed otherwise."""
-    from dalr_bench.publish.replay import compared, differences
-    from dalr_bench.record.environment import environment
-    from dalr_bench.record.store import read_record
-
-    there = bundled.records.get(bundled.run_id)
-    lines = [compared(there, read_record(folder / bundled.here))]
-    lines += [f"{one} is {here} here: its components or data count as others" for one, here in bundled.renamed.items()]
-    lines += differences(there, environment(None, plugins.catalogue))
-    for line in lines:
-        _say(console, line)
-
-
-def _say(console: Console, line: str) -> None:
-    from dalr_bench.cli.show import printable
-
-    console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
-
-
 def _executor(plugins: Plugins, asked: str | None, jobs: int | None, queue: TaskQueue) -> Part:
     """The executor asked for; without a word several runs go to worker processes, a single one stays here."""
     from dalr_bench import launched
@@ -217,75 +226,3 @@ def _execute(queue: TaskQueue, executor: Any, console: Console) -> None:
 
         queue.told = tell
         executor.execute(queue, tell)
-
-
-def _greet(console: Console, work: Work) -> None:
-    from dalr_bench.folders import room
-
-    plan = work.plan
-    name = plan.suite.title or plan.suite.name
-    shared = len(plan.cells) - len({cell.run for cell in plan.cells})
-    before = len(plan.runs) - len(work.todo) - len(work.taken)
-    parts = [counted(len(plan.cells), "cell"), counted(len(plan.runs), "run")]
-    parts += [f"{counted(shared, 'cell')} {'shares' if shared == 1 else 'share'} a run with another"] if shared else []
-    parts += [f"{before} done before"] if before else []
-    parts += [f"{len(work.taken)} taken over from other suites"] if work.taken else []
-    _say(console, f"{name}: {', '.join(parts)} → {work.folder}")
-    tight = room(work.folder, [run for run in plan.runs if run not in work.todo], work.todo)
-    if tight:
-        _say(console, f"warning: {tight}")
-
-
-def _took(console: Console, work: Work, seconds: float, on: tuple[str, int | None]) -> None:
-    """What it took, and the estimate made beforehand beside it."""
-    from dalr_bench.cli.show import span
-    from dalr_bench.suite.estimate import told
-
-    guess = work.wall_seconds("inline" if len(work.todo) == 1 or on[1] == 1 else on[0], on[1])
-    sources = sorted({str(work.costs[run.id].source) for run in work.todo})
-    beside = "" if guess is None else f"; the estimate was {span(guess)} (from: {told(sources)})"
-    _say(console, f"took {span(seconds)}{beside}")
-
-
-def _print_table(console: Console, folder: Path) -> None:
-    """The table of the folder; where there is none (rows scored in two ways), why: the runs are done all the same."""
-    import shutil
-    import sys
-
-    from dalr_bench.errors import SuiteError
-    from dalr_bench.record.results import outcomes, read_results
-    from dalr_bench.table.build import build
-    from dalr_bench.table.model import Request
-    from dalr_bench.table.terminal import styles, terminal
-
-    found = read_results(folder)
-    styled = styles(sys.stdout)
-    width = shutil.get_terminal_size().columns if styled else None
-    try:
-        table = build(found.summary, outcomes(found), Request())
-    except SuiteError as error:
-        for fault in error.faults:
-            _say(console, f"no table: {fault}")
-        return
-    click.echo(terminal(table, width, styled), nl=False)
-
-
-def _close(console: Console, queue: TaskQueue, folder: Path) -> int:
-    """Say what did not finish. 1 if anything did not; where nothing did and all failures are of one kind, that kind's code."""
-    from dalr_bench.errors import EXIT_DONE, EXIT_SOME_FAILED
-    from dalr_bench.record.store import read_record
-
-    bad = {run: status for run, status in queue.status.items() if status != "done"}
-    if not bad:
-        return EXIT_DONE
-    counts = {status: list(bad.values()).count(status) for status in bad.values()}
-    told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    line = f"{told} of {counted(len(queue), 'run')}; run the same command again to retry"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
-    records = {run: read_record(folder / run) for run, status in bad.items() if status == "failed"}
-    codes = {run: int(found.extra.get("exit_code", EXIT_SOME_FAILED)) if found else EXIT_SOME_FAILED for run, found in records.items()}
-    unforeseen = (folder / run / "error.txt" for run, code in codes.items() if code == EXIT_SOME_FAILED)
-    if first := next((str(path) for path in unforeseen if path.is_file()), None):
-        _say(console, f"where in the code: {first}")
-    kinds = set(codes.values())
-    return kinds.pop() if len(bad) == len(queue) and len(kinds) == 1 else EXIT_SOME_FAILED

@@ -56,25 +56,25 @@ def command(
     **given: Any,
 ) -> None:
     """Score MODEL, a Hugging Face or sentence-transformers model (id or folder), on evaluators by name."""
-    from rich.console import Console
+    import json
 
+    from dalr_bench.cli.show import Log
     from dalr_bench.plugin.manager import load
+    from dalr_bench.record.files import write_json
     from dalr_bench.scoring import score_model
 
-    console = Console(stderr=True)
+    console = Log()
     asked = _asked(model, evaluators, settings, given)
     scored = score_model(asked, load().catalogue, show_pace(console))
     document = to_json(scored)
-    if out is not None:
-        from dalr_bench.record.files import write_json
-
-        write_json(out, document)
-    if as_json:
-        import json
-
-        click.echo(json.dumps(document, indent=2))
-    else:
-        _print(scored, published() if compare else [])
+    try:
+        if out is not None:
+            write_json(out, document)
+    finally:  # a full disk does not take with it what was hours of work
+        if as_json:
+            click.echo(json.dumps(document, indent=2))
+        else:
+            _print(scored, published() if compare else [])
 
 
 def _asked(model: str, evaluators: str, settings: Sequence[str], given: Mapping[str, Any]) -> Asked:
@@ -152,8 +152,9 @@ def published() -> list[Reported]:
 
 
 def _print(scored: Scored, rows: Sequence[Reported]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from dalr_bench.cli.show import Page
 
     table = Table(title=scored.model)
     for name in ("task", "metric", "x100", "n"):
@@ -163,7 +164,7 @@ def _print(scored: Scored, rows: Sequence[Reported]) -> None:
         table.add_row(score.task, metric, f"{100 * score.value:.2f}", str(score.n))
     for task in scored.outcome.missing:
         table.add_row(task, "missing", "-", "-")
-    console = Console()
+    console = Page()
     console.print(table)
     for protocol in dict.fromkeys(score.protocol for score in scored.outcome.scores):
         console.print(protocol, highlight=False, soft_wrap=True, markup=False)

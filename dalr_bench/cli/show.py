@@ -20,6 +20,25 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
+class Page(Console):
+    """Standard output. A reader that left (`| head`) is told to who called, who ends quietly."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich would end the process, with exit code 1."""
+        raise BrokenPipeError
+
+
+class Log(Console):
+    """What is said beside the output, on stderr. A run does not end, and does not fail, because nobody reads how it goes."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True)
+
+    def on_broken_pipe(self) -> None:
+        """Say no more."""
+        self.quiet = True
+
+
 class Display(Protocol):
     """Told every event of a grid; a context manager, so that a terminal is left as it was found."""
 

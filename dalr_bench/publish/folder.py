@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from dalr_bench.errors import DataError, Fault, SuiteError
+from dalr_bench.orphans import temporary
 from dalr_bench.plugin.manager import Plugins
 from dalr_bench.publish.card import card
 from dalr_bench.publish.cell import Cell
@@ -31,16 +31,13 @@ def export(cell: Cell, plugins: Plugins, target: Path, force: bool = False) -> s
     revision = revision_of(source)
     target = target.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}-", dir=target.parent))
-    try:
-        shutil.copytree(source, temporary, dirs_exist_ok=True)
-        plugins.hooks.hook.model_exported(folder=str(temporary), config=dict(cell.config), record=cell.record.to_json())
-        (temporary / "README.md").write_text(card(cell, plugins.catalogue, revision), encoding="utf-8")
-        _sync(temporary)
-        temporary.chmod(0o755)
-        _put(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with temporary(target) as part:
+        part.mkdir()
+        _copy(source, part)
+        plugins.hooks.hook.model_exported(folder=str(part), config=dict(cell.config), record=cell.record.to_json())
+        (part / "README.md").write_text(card(cell, plugins.catalogue, revision), encoding="utf-8")
+        _sync(part)
+        _put(part, target)
     return revision
 
 
@@ -83,13 +80,23 @@ def _check_model(folder: Path) -> None:
             raise DataError(Fault("only plain files and safetensors are published", file=str(path)))
 
 
-def _put(temporary: Path, target: Path) -> None:
+def _copy(source: Path, to: Path) -> None:
+    """File by file: `copytree` goes on where the disk is full, and tells of every file at once."""
+    for path in sorted(source.rglob("*")):
+        place = to / path.relative_to(source)
+        if path.is_dir():
+            place.mkdir()
+        else:
+            shutil.copyfile(path, place)
+
+
+def _put(part: Path, target: Path) -> None:
     """Rename into place; what was there goes aside first and comes back where the rename fails."""
-    aside = temporary.with_name(f"{temporary.name}.old")
+    aside = part.with_name(f"{part.name}-old")
     if target.exists():
         target.rename(aside)
     try:
-        temporary.rename(target)
+        part.rename(target)
     except OSError:
         if aside.exists():
             aside.rename(target)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +10,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dalr_bench.errors import SuiteError
+from dalr_bench.orphans import temporary
 
 KINDS = ("teacher", "loss", "backbone", "source", "evaluator", "executor", "tracker", "template")
 PLURAL = {kind: f"{kind}s" for kind in KINDS} | {"loss": "losses"}
@@ -34,25 +33,21 @@ _PACKAGES = {
 def write(kind: str, name: str, module: str, folder: Path) -> list[Path]:
     """Write the distribution into `folder`, which must not be there. Returns its files, relative.
 
-    Raises SuiteError where the folder exists or cannot be made.
+    Raises SuiteError where the folder exists or would be inside a file, OSError where it cannot be written.
     """
     if folder.exists():
         raise SuiteError(f"{folder} is there already: give another --to, or remove it")
     made = dict(_rendered(kind, name, module))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
+        with temporary(folder) as part:
             for path, text in made.items():
                 target = part / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(text, encoding="utf-8")
-            part.chmod(0o755)
             part.rename(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-    except OSError as error:
-        raise SuiteError(f"{folder} cannot be made: {error}") from None
+    except (FileExistsError, NotADirectoryError) as error:
+        raise SuiteError(f"{folder} cannot be made: {error.filename} is a file") from None
     return sorted(made)
 
 
