@@ -75,6 +75,11 @@ def counted(number: int, noun: str, form: str = "") -> str:
     return f"{number:{form}} {noun}{'' if number == 1 else 's'}"
 
 
+def reason(error: Exception) -> str:
+    """Why, without the number and the file's name, which a fault gives elsewhere."""
+    return str(getattr(error, "strerror", None) or error)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`Did you mean 'x'? Known: x, y.` — the tail of every complaint about an unknown name."""
     names = sorted(set(map(str, known)))

@@ -32,7 +32,7 @@ def lay_out(plan: Plan, whole: Plan, folder: Path, retain: str = "best", told: T
     `told` is what a config says of its run beside its options: identity, shape, estimate.
     """
     from dalr_bench.suite import origins
-    from dalr_bench.suite.tree import plain
+    from dalr_bench.suite.tree import plain, show
     from dalr_bench.suite.written import written
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def lay_out(plan: Plan, whole: Plan, folder: Path, retain: str = "best", told: T
     needed = needed_runs(folder) | {need for run in whole.runs for need in run.needs}
     write_json(folder / "suite.json", {**whole.to_json(), "needed": sorted(needed)})
     write_json(folder / "origins.json", origins(whole))
-    heading = f"As it was run last, all in one: {whole.suite.file}"
+    heading = f"As it was run last, all in one: {show(whole.suite.file)}"
     write_text(folder / "suite.yaml", written(plain(whole.suite.tree), heading))
     todo = _todo(plan, folder)
     for run in plan.runs:

@@ -164,12 +164,23 @@ def _planned(asked: Asked, results: Path, plugins: Plugins) -> tuple[Work, Repla
     """What there is to do, with its folders laid out, and the bundle if it is one."""
     from dalr_bench.dispatch import dispatch
 
+    _check_name(results)
     bundled = _bundled(asked, plugins)
     if bundled is None:
         plan, whole, name = _plans(asked, plugins)
     else:
         plan, whole, name = bundled.plan, bundled.plan, f"{bundled.here}-bundle"
     return dispatch(plan, whole, results / name, plugins.catalogue), bundled
+
+
+def _check_name(results: Path) -> None:
+    """Told before hours of training: the library that writes weights takes no other names."""
+    from dalr_bench.errors import SuiteError
+
+    try:
+        str(results).encode("utf-8")
+    except UnicodeEncodeError:
+        raise SuiteError(f"--results {str(results)!a}: the name is not UTF-8, and weights cannot be written there") from None
 
 
 def _train(console: Console, work: Work, plugins: Plugins, hands: Hands) -> int:

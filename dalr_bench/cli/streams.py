@@ -7,6 +7,7 @@ import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import IO
 
 import click
@@ -16,7 +17,7 @@ from dalr_bench.errors import EXIT_SOME_FAILED
 
 def open_all() -> None:
     """Streams that were closed before we began (`>&-`) lead nowhere. Else a file of ours would get such a number, and what
-    a library prints would go into it."""
+    a library prints would go into it. What a stream's encoding cannot say (an arrow, half a file name) is told by its number."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -24,6 +25,9 @@ def open_all() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

@@ -122,12 +122,12 @@ def _text(table: Table, format_: str, template: Path | None, styled: bool) -> st
 
 
 def _read(path: Path) -> str:
-    from dalr_bench.errors import DataError, Fault
+    from dalr_bench.errors import DataError, Fault, reason
 
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(Fault(f"the template cannot be read: {error}", file=str(path))) from None
+        raise DataError(Fault(f"the template cannot be read: {reason(error)}", file=str(path))) from None
 
 
 def _plugin_template(name: str) -> str:

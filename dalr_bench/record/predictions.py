@@ -35,7 +35,8 @@ def read_predictions(folder: str | Path, task: str) -> Predictions:
 
     path = predictions_path(folder, task)
     try:
-        table = pq.read_table(path)
+        with path.open("rb") as file:  # by name the library would read only names that are UTF-8
+            table = pq.read_table(file)
         predicted, gold = (table.column(name).to_numpy() for name in ("predicted", "gold"))
     except FileNotFoundError:
         raise DataError(Fault(f"this run kept no predictions of {task}", file=str(path))) from None

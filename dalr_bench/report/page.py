@@ -136,7 +136,7 @@ def _effects(report: Report) -> list[dict[str, str]]:
 def _link(results: Path, out: Path) -> str:
     """From the page to the results folder, as a relative address."""
     relative = os.path.relpath(results.resolve(), out.resolve().parent)
-    return quote(Path(relative).as_posix(), safe="/.")
+    return quote(os.fsencode(Path(relative).as_posix()), safe="/.")  # any name a disk has
 
 
 def _run(run: Run, root: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class Mark:
     column: int = 0
 
     def __str__(self) -> str:
-        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        return show(":".join(str(part) for part in (self.file, self.line, self.column) if part))
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dalr_bench.errors import DataError, Fault, nearest
+from dalr_bench.errors import DataError, Fault, nearest, reason
 from dalr_bench.table.model import Reported
 
 _NEEDED = ("row", "task", "metric", "value", "source")
@@ -27,7 +27,7 @@ def read_reported(path: Path) -> list[Reported]:
                 raise DataError(Fault(f"columns are missing: {', '.join(missing)}", file=str(path), line=1))
             lines = [(reader.line_num, line) for line in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(Fault(f"cannot be read as CSV: {error}", file=str(path))) from None
+        raise DataError(Fault(f"cannot be read as CSV: {reason(error)}", file=str(path))) from None
     faults = [Fault(what, file=str(path), line=number) for number, line in lines for what in _faults(line)]
     if faults:
         raise DataError(faults)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,18 @@ def test_a_stream_that_was_closed_leads_nowhere(here: Path, words: tuple[str, ..
 @pytest.mark.parametrize("words", [SAID[0], SAID[1]], ids=" ".join)
 def test_a_disk_that_is_full_is_told(here: Path, words: tuple[str, ...]) -> None:
     assert shell(here, words, "> /dev/full") == (1, "error: the system: No space left on device\n")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_what_a_terminal_cannot_show_is_told_by_number(here: Path, encoding: str) -> None:
+    """`–` is in no 8-bit alphabet of ISO, and half a character of a file's name in none at all."""
+    said = subprocess.run(
+        ["bash", "-c", '"$0" -m dalr_bench table pets; "$0" -m dalr_bench table $\'pets/\\xfc\'', sys.executable],
+        cwd=here, env=os.environ | {"PYTHONIOENCODING": encoding}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert ("–" if encoding == "utf-8" else r"\u2013") in said.stdout.decode(encoding)
+    assert said.stderr.decode(encoding).startswith(r"error: pets/\udcfc: there is no such results folder")
+    assert b"Traceback" not in said.stderr
 
 
 def test_runs_go_on_when_nobody_reads_how(here: Path) -> None:
