@@ -11,11 +11,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from dalr_bench.errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_SOME_FAILED
 from dalr_bench.execute.trouble import EXIT_OUT_OF_MEMORY, trouble_of
 from dalr_bench.train.distributed import Group
+from dalr_bench.train.pulse import speaks
 from dalr_bench.train.words import MEETING, Word
 
 # Torchrun looks ten times a second which process ended first. Those that only lost it leave it that time.
@@ -42,14 +43,17 @@ def together(group: Group, folder: str) -> Iterator[None]:
         _await_the_end("another process of this run is gone")
 
 
-def dismiss(group: Group, code: int = EXIT_DONE) -> None:
+def dismiss(group: Group, code: int = EXIT_DONE) -> bool:
     """Let the others go, with the exit code of this process: torchrun waits minutes for a machine that failed where another one did
-    not. Those that are gone are not told. Whoever was let go stays so."""
+    not. Whether all are told; those that are gone are not. Whoever was let go stays so."""
     if group.line is None or group.line.group is None:
-        return
-    with suppress(RuntimeError):  # an end is for all to share, too: with one of them gone torch might wait for it
+        return True
+    try:
         group.say(Word.LEAVE, code)
-        group.line.over()
+    except RuntimeError:
+        return False  # the end is shared, too: torch might wait for the one that is gone
+    group.line.over()
+    return True
 
 
 def following(follow: Callable[[], int]) -> int:
@@ -71,6 +75,10 @@ def following(follow: Callable[[], int]) -> int:
 def _await_the_end(why: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    at_once = speaks()  # torchrun itself may be lost with another machine, and then ends this process without a word
+    if at_once:
+        print(why, file=sys.stderr, flush=True)
     time.sleep(_SECONDS_FOR_TORCHRUN)
-    print(why, file=sys.stderr, flush=True)
+    if not at_once:
+        print(why, file=sys.stderr, flush=True)
     os._exit(EXIT_SOME_FAILED)

@@ -51,11 +51,11 @@ class Hand:
             return None
         return following(Follower(self.workshop(), line).follow)
 
-    def leave(self, code: int = 0) -> None:
-        """No further folder comes; `code` is what the others are to end with."""
+    def leave(self, code: int = 0) -> bool:
+        """No further folder comes; `code` is what the others are to end with. Whether all of them heard it."""
         from dalr_bench.together import dismiss
 
-        dismiss(self.workshop().group, code)
+        return dismiss(self.workshop().group, code)
 
     def workshop(self) -> Workshop:
         """The tools, made at the first call."""

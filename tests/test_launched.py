@@ -57,8 +57,17 @@ class Machines:
         return self
 
     def wait(self, seconds: float = 200) -> list[int]:
-        """Exit codes. A machine that stays fails the test."""
-        self.told = [agent.communicate(timeout=seconds) for agent in self.agents]
+        """Exit codes. A machine that stays fails the test, which then tells what all of them said."""
+        until = time.monotonic() + seconds
+        try:
+            self.told = [agent.communicate(timeout=max(0.1, until - time.monotonic())) for agent in self.agents]
+        except subprocess.TimeoutExpired:
+            codes = [agent.poll() for agent in self.agents]
+            self.kill()
+            self.told = [agent.communicate() for agent in self.agents]
+            pytest.fail(
+                f"after {seconds:g} s the machines' exit codes are {codes} (None: still there); told: {self.told}"
+            )
         return [agent.returncode for agent in self.agents]
 
     def at(self, step: int) -> None:
@@ -67,30 +76,30 @@ class Machines:
             assert all(agent.poll() is None for agent in self.agents), self.wait()
             time.sleep(0.01)
 
+    def at_work(self, rank: int) -> list[tuple[subprocess.Popen[str], int]]:
+        """The agent that has the process of that rank, and that process; empty where there is none yet."""
+        found = [(agent, pid) for agent in self.agents for pid in _children(agent.pid)]
+        return [(agent, pid) for agent, pid in found if f"RANK={rank}" in _environment(pid)]
+
     def second(self) -> tuple[subprocess.Popen[str], int]:
         """The agent that has the process that is not the first one, and that process."""
-        for agent in self.agents:
-            for place in Path("/proc").glob("[0-9]*/stat"):
-                pid = int(place.parent.name)
-                try:
-                    parent = int(place.read_text().rpartition(")")[2].split()[1])
-                    environment = (place.parent / "environ").read_bytes().split(b"\0")
-                except OSError:
-                    continue
-                if parent == agent.pid and b"RANK=1" in environment:
-                    return agent, pid
-        raise AssertionError("nobody follows")
+        (found,) = self.at_work(1)
+        return found
 
     def lines(self, said: str) -> list[str]:
         """What was printed that holds these words, without what torchrun prints of its own."""
         return [line for _, errors in self.told for line in errors.splitlines() if re.search(said, line)]
 
-    def end(self) -> None:
+    def kill(self) -> None:
         for agent in self.agents:
             if agent.poll() is None:
                 for pid in [*_children(agent.pid), agent.pid]:  # a process of torchrun's has a session of its own
                     os.kill(pid, signal.SIGKILL)
                 agent.wait()
+
+    def end(self) -> None:
+        self.kill()
+        for agent in self.agents:
             for pipe in (agent.stdout, agent.stderr):
                 if pipe is not None:
                     pipe.close()
@@ -112,15 +121,9 @@ def two(tmp_path: Path) -> Any:
 Two = Callable[..., Machines]
 
 
-@pytest.mark.slow
-def test_two_machines_are_one_with_two_processes_to_the_bit(two: Two, tmp_path: Path) -> None:
+def test_two_machines_share_a_run_and_both_end(two: Two, tmp_path: Path) -> None:
     machines = two()
-    assert machines.wait() == [0, 0], machines.told
-    done = run(tmp_path / "one", "torchrun:processes=2", *ONE)
-    assert done.returncode == 0, done.stderr
-    here, there = outcomes(tmp_path / "one"), outcomes(tmp_path / "two")
-    assert here == there  # weights, curve and scores
-    assert len(here) == 2  # a teacher that is a run, and the run that asks it
+    assert machines.wait(150) == [0, 0], machines.told
     (folder,) = (tmp_path / "two").glob("*/baseline-*/")
     assert json.loads((folder / "record.json").read_text())["environment"]["processes"] == 2
     assert (folder / "events.jsonl").read_text().count('"started"') == 1
@@ -130,13 +133,24 @@ def test_two_machines_are_one_with_two_processes_to_the_bit(two: Two, tmp_path: 
 
 
 @pytest.mark.slow
+def test_two_machines_are_one_with_two_processes_to_the_bit(two: Two, tmp_path: Path) -> None:
+    machines = two()
+    assert machines.wait() == [0, 0], machines.told
+    done = run(tmp_path / "one", "torchrun:processes=2", *ONE)
+    assert done.returncode == 0, done.stderr
+    here, there = outcomes(tmp_path / "one"), outcomes(tmp_path / "two")
+    assert here == there  # weights, curve and scores
+    assert len(here) == 2  # a teacher that is a run, and the run that asks it
+
+
+@pytest.mark.slow
 def test_where_nothing_is_left_to_do_all_machines_end(two: Two, tmp_path: Path) -> None:
-    """torchrun's own agents wait for one another at the end, for 300 s where one left before the other got there."""
+    """torchrun's agents wait for one another at the end, for 300 s where one process ends well and another one does not."""
     first = two()
     assert first.wait() == [0, 0], first.told
     before = outcomes(tmp_path / "two")
     again = two()
-    assert again.wait(400) == [0, 0], again.told
+    assert again.wait() == [0, 0], again.told
     assert outcomes(tmp_path / "two") == before
 
 
@@ -190,23 +204,43 @@ def test_a_machine_that_falls_silent_ends_the_other_with_a_line(two: Two, first:
     """Stopped, not killed: its connections stay open, as those of a machine without power do."""
     machines = two(*LONG, DALR_BENCH_SILENCE="6")
     machines.at(3)
-    agent = machines.second()[0]
-    other = next(each for each in machines.agents if each is not agent)
-    frozen = other if first else agent
-    for pid in [*_children(frozen.pid), frozen.pid]:
-        os.kill(pid, signal.SIGSTOP)
-    living = agent if first else other
-    (process,) = _children(living.pid)
-    assert living.stderr is not None
-    line = next(line for line in living.stderr if "has said nothing" in line)
+    line = _without(machines, first, "has said nothing")
     assert "has said nothing for 6 s: it is gone, or cut off; run the same command again" in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [False, True], ids=["the second", "the first"])
+def test_a_machine_that_falls_silent_before_all_have_met_ends_the_other_with_a_line(two: Two, first: bool) -> None:
+    machines = two(DALR_BENCH_SILENCE="2")
+    line = _without(machines, first, "within 10 s")
+    wanted = "the machine that holds this run together did not answer" if first else "process 1 of 2 did not come"
+    assert wanted in line
+
+
+def _without(machines: Machines, first: bool, words: str) -> str:
+    """What the other one says, and ends, once one of both stands still."""
+    while not (machines.at_work(0) and machines.at_work(1)):
+        time.sleep(0.01)
+    (frozen, its_process), (living, process) = machines.at_work(int(not first))[0], machines.at_work(int(first))[0]
+    for pid in (its_process, frozen.pid):
+        os.kill(pid, signal.SIGSTOP)
+    assert living.stderr is not None
+    line = next(line for line in living.stderr if words in line)
     while is_alive(process):
         time.sleep(0.1)
-    # The agent itself may wait for the other one's for minutes more: that is torchrun's own patience.
+    return line  # the agent itself may wait for the other one's for minutes more: that is torchrun's own patience
 
 
 def _children(pid: int) -> list[int]:
+    """Of the main thread, which starts them."""
     return [int(name) for name in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _environment(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_text().split("\0")
+    except OSError:
+        return []
 
 
 def test_executors_that_start_others_are_refused_among_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:

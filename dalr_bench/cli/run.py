@@ -95,7 +95,7 @@ def command(
     """
     from dalr_bench import keeping
     from dalr_bench.cli.show import Log
-    from dalr_bench.launched import follow, leading, planning
+    from dalr_bench.launched import follow, leading
     from dalr_bench.plugin.manager import load as load_plugins
     from dalr_bench.plugin.trackers import asked_for, told_to_workers
 
@@ -104,17 +104,16 @@ def command(
         return ended
     console, plugins, watching = Log(), load_plugins(), asked_for(trackers)
     _make_ready(console, plugins, executor, watching)
-    with planning(executor, device), keeping.told_to_workers(checkpoint_every, retain):
-        work, bundled = _planned(Asked(suite, overrides, smoke, only, seeds), results, plugins)
-    greet(console, work)
     with leading(plugins, executor, device) as lead, keeping.told_to_workers(checkpoint_every, retain), told_to_workers(watching):
+        work, bundled = _planned(Asked(suite, overrides, smoke, only, seeds), results, plugins)
+        greet(console, work)
         hands = Hands(executor, jobs, device, fail_fast, lead.perform)
-        lead.code = code = _train(console, work, plugins, hands) if work.todo else 0
+        lead.code = _train(console, work, plugins, hands) if work.todo else 0
     with suppress(BrokenPipeError):  # `| head`: the exit code still says how the runs ended
         print_table(console, work.folder)
     if bundled is not None:
         compare(console, bundled, work.folder, plugins)
-    return code
+    return lead.code
 
 
 @dataclass(frozen=True)

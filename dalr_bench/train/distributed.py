@@ -17,15 +17,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from dalr_bench.data.shards import Numbers
-from dalr_bench.train.pulse import begin
+from dalr_bench.train.meeting import meet, within
+from dalr_bench.train.pulse import begin, end, patience
 from dalr_bench.train.words import PATIENCE, Line, Word
 from dalr_bench.types import Encoding
 
@@ -127,14 +130,20 @@ def _totals(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def join(device: torch.device, shard: str | None = None) -> Group:
-    """This process's group as torchrun's environment names it (NCCL on CUDA, else gloo); alone without torchrun."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    """This process's group as torchrun's environment names it (NCCL on CUDA, else gloo); alone without torchrun.
+
+    Raises RuntimeError where others do not come, or the one that holds all together is gone.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return Group()
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
-    rank = dist.get_rank()
-    return Group(rank, size, Line(rank, size, dist.new_group(backend="gloo", timeout=PATIENCE), begin()), shard)
+    with within(patience(), end):
+        store, rank, size = next(rendezvous("env://", timeout=timedelta(seconds=patience())))
+        meet(store, rank, size, patience())
+        pulse = begin()  # all are there, and heard from now on
+    store.set_timeout(PATIENCE)
+    kind = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(kind, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+    return Group(rank, size, Line(rank, size, dist.new_group(backend="gloo", timeout=PATIENCE), pulse), shard)
 
 
 def own_device(device: torch.device) -> torch.device:

@@ -25,6 +25,7 @@ SILENCE = "DALR_BENCH_SILENCE"
 _SECONDS = 120.0
 _LOOKS = 24
 _SECONDS_FOR_AN_ANSWER = 5.0
+_STARTS = 5
 _STORE = -1  # the machine on which the store is, whoever that is
 
 
@@ -66,7 +67,7 @@ class Pulse:
                 self.store.add(_key(self.number), 1)
                 for other in self._missed.keys() - {_STORE}:
                     count = self.store.add(_key(other), 0)
-                    if other not in heard:
+                    if count and other not in self._names:
                         self._names[other] = f" ({self.store.get(f'{_key(other)}/name').decode()})"
                     if heard.get(other) != count:
                         heard[other], self._missed[other] = count, 0
@@ -97,22 +98,36 @@ def _key(machine: int) -> str:
     return f"dalr-bench/pulse/{machine}"
 
 
+def silence() -> float:
+    """Seconds after which a machine that was heard is taken for gone."""
+    return float(os.environ.get(SILENCE, _SECONDS))
+
+
+def patience() -> float:
+    """Seconds in which a process that was started has to come: it may import from a slow disk."""
+    return _STARTS * silence()
+
+
+def speaks() -> bool:
+    """Whether torchrun has several machines, and this is the first process of its own."""
+    return os.environ.get("GROUP_WORLD_SIZE", "1") != "1" and os.environ.get("LOCAL_RANK") == "0"
+
+
 def begin() -> Pulse | None:
-    """The pulse of this process, where torchrun has several machines and this is the first process of its own."""
-    told = os.environ
-    machines = int(told.get("GROUP_WORLD_SIZE", "1"))
-    if machines == 1 or told.get("LOCAL_RANK") != "0":
+    """The pulse of this process, where it `speaks` for its machine."""
+    if not speaks():
         return None
-    seconds = float(told.get(SILENCE, _SECONDS))
+    told = os.environ
+    seconds = silence()
     store = create_c10d_store(
         False, told["MASTER_ADDR"], int(told["MASTER_PORT"]), timeout=max(1, int(seconds)), wait_for_workers=False
     )
-    made = Pulse(store, int(told["GROUP_RANK"]), machines, _end, seconds)
+    made = Pulse(store, int(told["GROUP_RANK"]), int(told["GROUP_WORLD_SIZE"]), end, seconds)
     made.start()
     return made
 
 
-def _end(why: str) -> None:
+def end(why: str) -> None:
     """The process may wait in a call that nothing interrupts, so nothing is asked of it."""
     print(why, file=sys.stderr, flush=True)
     os._exit(EXIT_SOME_FAILED)
