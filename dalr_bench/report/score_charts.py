@@ -19,23 +19,8 @@ def effects(report: Report) -> Figure | None:
     variants = report.compared
     if not report.data["cells"].known("delta") or not variants:
         return None
-    y = alt.Y("variant:N", sort=variants, title=None)
-    tips = [
-        "variant:N", "group:N", alt.Tooltip("delta:Q", format="+.2f"), alt.Tooltip("low:Q", format="+.2f"),
-        alt.Tooltip("high:Q", format="+.2f"), alt.Tooltip("p:Q", format=".4f"), alt.Tooltip("pairs:Q", title="pairs of seeds"),
-        alt.Tooltip("rests_on:N", title="rests on"),
-    ]  # fmt: skip
-    start = alt.Chart(named("cells")).transform_filter(_CHOSEN)
-    start = start.transform_filter(alt.FieldOneOfPredicate("variant", variants)).transform_filter(
-        "isValid(datum.delta)"
-    )
-    channels = dots(report.groups)
-    lines = start.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2)
-    x = alt.X("delta:Q", title="difference to the baseline (×100)")
-    points = start.mark_point(filled=True, size=80).encode(y=y, x=x, tooltip=tips, **channels)
-    whiskers = lines.encode(y=y, x=alt.X("low:Q"), x2="high:Q", tooltip=tips, **_without(channels, "shape"))
     zero = alt.Chart(named("zero")).mark_rule(strokeDash=[4, 4]).encode(x="zero:Q")
-    chart = alt.layer(zero, whiskers, points).properties(
+    chart = alt.layer(zero, *_whiskers_and_points(report)).properties(
         width="container", height=rows(variants, 30, len(report.groups)), title=title("column")
     )
     base = report.table.baseline
@@ -47,6 +32,23 @@ def effects(report: Report) -> Figure | None:
     spec = plain(chart.add_params(_column(report)), words)
     data = {"cells": report.data["cells"], "zero": Dataset("zero", ("zero",), [(0,)])}
     return Figure("effects", "Component effects", caption, words, spec, data, "cells")
+
+
+def _whiskers_and_points(report: Report) -> tuple[alt.Chart, alt.Chart]:
+    tips = [
+        "variant:N", "group:N", alt.Tooltip("delta:Q", format="+.2f"), alt.Tooltip("low:Q", format="+.2f"),
+        alt.Tooltip("high:Q", format="+.2f"), alt.Tooltip("p:Q", format=".4f"), alt.Tooltip("pairs:Q", title="pairs of seeds"),
+        alt.Tooltip("rests_on:N", title="rests on"),
+    ]  # fmt: skip
+    start = alt.Chart(named("cells")).transform_filter(_CHOSEN)
+    start = start.transform_filter(alt.FieldOneOfPredicate("variant", report.compared))
+    start = start.transform_filter("isValid(datum.delta)")
+    y, channels = alt.Y("variant:N", sort=report.compared, title=None), dots(report.groups)
+    x = alt.X("delta:Q", title="difference to the baseline (×100)")
+    points = start.mark_point(filled=True, size=80).encode(y=y, x=x, tooltip=tips, **channels)
+    lines = start.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=2)
+    whiskers = lines.encode(y=y, x=alt.X("low:Q"), x2="high:Q", tooltip=tips, **_without(channels, "shape"))
+    return whiskers, points
 
 
 def seeds(report: Report) -> Figure | None:
@@ -107,27 +109,7 @@ def others(report: Report) -> Figure | None:
     if not data.rows:
         return None
     families = data.distinct("family")
-    chosen = "datum.family == family && datum.group == group"
-    start = (
-        alt.Chart(named("others"))
-        .transform_filter(chosen)
-        .encode(
-            x=alt.X(
-                "measure:N", sort=data.distinct("measure"), title=None, axis=alt.Axis(labelAngle=-35, labelLimit=140)
-            ),
-            y=alt.Y("variant:N", sort=report.variants, title=None),
-            tooltip=[
-                "variant:N",
-                "measure:N",
-                alt.Tooltip("value:Q", format=".4f"),
-                alt.Tooltip("std:Q", format=".4f"),
-                "n:Q",
-            ],
-        )
-    )
-    cells = start.mark_rect().encode(color=alt.Color("value:Q", title=None, scale=alt.Scale(zero=False), legend=None))
-    numbers = start.mark_text(fontSize=11).encode(text=alt.Text("value:Q", format=".3f"))
-    chart = alt.layer(cells, numbers).properties(
+    chart = _map(report, data).properties(
         width="container", height=rows(report.variants, 28), title=title("family", in_group(report.several))
     )
     words = f"Mean other scores of {listed(families)}, a row a variant, a column a measure."
@@ -136,9 +118,23 @@ def others(report: Report) -> Figure | None:
         " Colours compare numbers within the family shown; whether more is better depends on the measure."
     )
     menus = (menu("family", "Family", families), menu("group", "Group", report.groups))
-    return Figure(
-        "others", "Diagnostics", caption, words, plain(chart.add_params(*menus), words), {"others": data}, "others"
+    spec = plain(chart.add_params(*menus), words)
+    return Figure("others", "Diagnostics", caption, words, spec, {"others": data}, "others")
+
+
+def _map(report: Report, data: Dataset) -> Any:
+    """A coloured cell with its number for each variant and measure of the chosen family."""
+    axis = alt.Axis(labelAngle=-35, labelLimit=140)
+    tips: list[Any] = ["variant:N", "measure:N", alt.Tooltip("value:Q", format=".4f"), alt.Tooltip("std:Q", format=".4f"), "n:Q"]
+    chosen = alt.Chart(named("others")).transform_filter("datum.family == family && datum.group == group")
+    start = chosen.encode(
+        x=alt.X("measure:N", sort=data.distinct("measure"), title=None, axis=axis),
+        y=alt.Y("variant:N", sort=report.variants, title=None),
+        tooltip=tips,
     )
+    colour = alt.Color("value:Q", title=None, scale=alt.Scale(zero=False), legend=None)
+    numbers = start.mark_text(fontSize=11).encode(text=alt.Text("value:Q", format=".3f"))
+    return alt.layer(start.mark_rect().encode(color=colour), numbers)
 
 
 def _column(report: Report) -> Any:

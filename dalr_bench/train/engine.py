@@ -96,29 +96,10 @@ class Engine:
         keep_pages(self.device)
         adam = optimizer(self.student, self.objective, self.options)
         share_state(adam, self.group)
-        log = StepLog(watch, steps)
         keeper = Keeper(self.student, self.objective)
         course = Course(self.student, self.objective, adam, keeper, result)
         self.group.say(Word.TRAIN)
-        start = saver.load(course) if saver is not None else 0
-        self.align()
-        course.clock()
-        if start and self._dev_due(start, watch) and not course.checked(start):
-            self._check(start, watch, course, saver)
-        for step in range(start, steps):
-            self.group.say(Word.STEP, step)
-            self.stream(step)  # where a window begins, it is made ready before the step
-            values, rate = self.update(step, adam)
-            log.add(step, values, rate, self.looks.pulls)
-            last = step + 1 == steps
-            if (step + 1) % self.options.log_every == 0 or last:
-                log.flush()
-            if self._dev_due(step + 1, watch):
-                log.flush()
-                self._check(step + 1, watch, course, saver)
-            if saver is not None and saver.due(step + 1):
-                log.flush()
-                saver.save(step + 1, course)
+        self._steps(watch, course, saver)
         if watch.dev is not None and self.options.keep == "best":
             keeper.restore()
         else:
@@ -129,6 +110,28 @@ class Engine:
         result.peak_bytes = max(result.peak_bytes, self.looks.account.highest)
         result.costs = self.looks.account.costs()
         return result
+
+    def _steps(self, watch: Watch, course: Course, saver: Saver | None) -> None:
+        """From the newest checkpoint to the last step."""
+        steps, log = self.schedule.steps, StepLog(watch, self.schedule.steps)
+        start = saver.load(course) if saver is not None else 0
+        self.align()
+        course.clock()
+        if start and self._dev_due(start, watch) and not course.checked(start):
+            self._check(start, watch, course, saver)
+        for step in range(start, steps):
+            self.group.say(Word.STEP, step)
+            self.stream(step)  # where a window begins, it is made ready before the step
+            values, rate = self.update(step, course.adam)
+            log.add(step, values, rate, self.looks.pulls)
+            if (step + 1) % self.options.log_every == 0 or step + 1 == steps:
+                log.flush()
+            if self._dev_due(step + 1, watch):
+                log.flush()
+                self._check(step + 1, watch, course, saver)
+            if saver is not None and saver.due(step + 1):
+                log.flush()
+                saver.save(step + 1, course)
 
     def align(self) -> None:
         """Give all processes the first one's weights."""
