@@ -39,9 +39,9 @@ class Draws:
         self._generator = np.random.Generator(np.random.SFC64(seed))
 
     def bits(self, *shape: int) -> torch.Tensor:
-        """int16 of that shape, each value equally likely."""
+        """int16 of that shape, each value equally likely; behind them lie 15 more at least, which kernels may read."""
         count = math.prod(shape)
-        words = self._generator.integers(0, 2**64 - 1, size=count // 4 + 1, dtype=np.uint64, endpoint=True)
+        words = self._generator.integers(0, 2**64 - 1, size=count // 4 + 5, dtype=np.uint64, endpoint=True)
         return torch.from_numpy(words.view(np.int16))[:count].view(shape)
 
     def keep(self, share: float, *shape: int) -> Kept | None:

@@ -82,7 +82,7 @@ class Fused:
         """softmax(q k / sqrt(d)) v within each sentence, [V*T, H]."""
         qkv = linear(states, *self.weights.attention(layer))
         sentences = _sentences(packing, layer, square=True)
-        drawn = self._keep(layer.attention_dropout, int(sentences.place[-1]))
+        drawn = self._keep(layer.attention_dropout, sentences.draws)
         if not torch.is_grad_enabled():
             return _attended(qkv, sentences, Dropping(drawn), None)
         out: torch.Tensor = _applied(_Attend, qkv, sentences, drawn)
@@ -99,7 +99,7 @@ class Fused:
         turned = torch.einsum("shd,hdc->shc", asks, _by_head(layer.key.weight, heads, asks)).float()
         offset = (asks.float() * layer.key.bias.view(heads, width)).sum(-1)
         sentences = _sentences(packing, layer, square=False)
-        drawn = self._keep(layer.attention_dropout, int(sentences.place[-1]))
+        drawn = self._keep(layer.attention_dropout, sentences.draws)
         found, total = _applied(_Gather, turned, offset, states, sentences, drawn)
         values = torch.einsum("shc,hdc->shd", found.to(asks.dtype), _by_head(layer.value.weight, heads, asks))
         out: torch.Tensor = values + (total[..., None] * layer.value.bias.view(heads, width)).to(values.dtype)
@@ -115,9 +115,9 @@ def _by_head(weight: torch.Tensor, heads: int, like: torch.Tensor) -> torch.Tens
 
 
 def _sentences(packing: Packing, layer: Layer, square: bool) -> Sentences:
-    place_S = torch.from_numpy(packing.places_S(layer.heads, square))
+    places = (packing.places_S(layer.heads, square, lanes) for lanes in (1, _LANES))
     width = layer.query.out_features // layer.heads
-    return Sentences(torch.from_numpy(packing.start_S), place_S, layer.heads, width**-0.5)
+    return Sentences([packing.start_S, *places], layer.heads, width**-0.5)
 
 
 class _Settle(torch.autograd.Function):
@@ -197,7 +197,7 @@ def _attended(
 class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, qkv: Any, sentences: Sentences, drawn: Kept | None) -> Any:
-        drop, probabilities = Dropping(drawn), torch.empty(int(sentences.place[-1]))
+        drop, probabilities = Dropping(drawn), torch.empty(sentences.probabilities)
         ctx.save_for_backward(qkv, probabilities)
         ctx.sentences, ctx.drop = sentences, drop
         return _attended(qkv, sentences, drop, probabilities)
@@ -218,7 +218,7 @@ class _Gather(torch.autograd.Function):
     def forward(ctx: Any, asks: Any, offset: Any, states: Any, sentences: Sentences, drawn: Kept | None) -> Any:
         asks, offset = asks.contiguous(), offset.contiguous()
         found, total = torch.empty_like(asks), torch.empty_like(offset)
-        probabilities, drop = torch.empty(int(sentences.place[-1])), Dropping(drawn)
+        probabilities, drop = torch.empty(sentences.probabilities), Dropping(drawn)
         call = Call("gather", states.dtype)
         sentences.over(
             states.shape[1],

@@ -2,7 +2,7 @@
 // Every function works on a range of rows or sentences, so that the caller may spread ranges over threads; sums over
 // rows go to one row of `parts` for each range. Arithmetic is float; `bf16` is a storage form. Rows hold a multiple of
 // 16 numbers. Dropout: `draws` holds 16 random bits for each number, which is kept where draw >= threshold, times
-// `scale`; without draws nothing is dropped.
+// `scale`; without draws nothing is dropped. Up to 15 draws behind the last one are read.
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -11,7 +11,12 @@
 namespace {
 
 typedef float Lanes __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint32_t Words __attribute__((vector_size(64)));
+typedef uint16_t Halves __attribute__((vector_size(32), aligned(2), may_alias));
+typedef int32_t Picks __attribute__((vector_size(64)));
 constexpr int64_t LANES = 16;
+
+#define EVERY _Pragma("GCC unroll 16")  // loops over registers
 
 struct bf16 {
     uint16_t bits;
@@ -65,84 +70,159 @@ struct Left {
 
 template <int ROWS, int VECTORS>
 inline void tile(Left a, const float *b, int64_t ldb, int64_t k_end, float *c, int64_t ldc, bool add) {
-    Lanes sum[ROWS][VECTORS];
-    for (int i = 0; i < ROWS; i++)
-        for (int v = 0; v < VECTORS; v++) sum[i][v] = add ? *(const Lanes *)(c + i * ldc + v * LANES) : Lanes{};
-    for (int64_t k = 0; k < k_end; k++)
-        for (int i = 0; i < ROWS; i++)
-            for (int v = 0; v < VECTORS; v++)
-                sum[i][v] += a.at[i * a.row + k * a.column] * *(const Lanes *)(b + k * ldb + v * LANES);
-    for (int i = 0; i < ROWS; i++)
-        for (int v = 0; v < VECTORS; v++) *(Lanes *)(c + i * ldc + v * LANES) = sum[i][v];
+    Lanes sum[ROWS * VECTORS];
+    EVERY for (int s = 0; s < ROWS * VECTORS; s++)
+        sum[s] = add ? *(const Lanes *)(c + s / VECTORS * ldc + s % VECTORS * LANES) : Lanes{};
+    for (int64_t k = 0; k < k_end; k++) {
+        EVERY for (int s = 0; s < ROWS * VECTORS; s++)
+            sum[s] += a.at[s / VECTORS * a.row + k * a.column] * *(const Lanes *)(b + k * ldb + s % VECTORS * LANES);
+    }
+    EVERY for (int s = 0; s < ROWS * VECTORS; s++) *(Lanes *)(c + s / VECTORS * ldc + s % VECTORS * LANES) = sum[s];
 }
+
+// The rows that are left over: a tile of exactly their number, since one of fewer sums would wait for each of them.
+template <int ROWS, int VECTORS>
+inline void rest(int64_t m, Left a, const float *b, int64_t ldb, int64_t k, float *c, int64_t ldc, bool add) {
+    if (m == ROWS) tile<ROWS, VECTORS>(a, b, ldb, k, c, ldc, add);
+    if constexpr (ROWS > 1)
+        if (m < ROWS) rest<ROWS - 1, VECTORS>(m, a, b, ldb, k, c, ldc, add);
+}
+
+#ifdef __AVX512F__
+constexpr int TALL = 8;
+#else
+constexpr int TALL = 4;
+#endif
 
 template <int VECTORS>
 inline void strip(int64_t m, Left a, const float *b, int64_t ldb, int64_t k, float *c, int64_t ldc, bool add) {
     int64_t i = 0;
-    for (; i + 4 <= m; i += 4) tile<4, VECTORS>({a.at + i * a.row, a.row, a.column}, b, ldb, k, c + i * ldc, ldc, add);
-    for (; i < m; i++) tile<1, VECTORS>({a.at + i * a.row, a.row, a.column}, b, ldb, k, c + i * ldc, ldc, add);
+    for (; i + TALL <= m; i += TALL)
+        tile<TALL, VECTORS>({a.at + i * a.row, a.row, a.column}, b, ldb, k, c + i * ldc, ldc, add);
+    rest<TALL - 1, VECTORS>(m - i, {a.at + i * a.row, a.row, a.column}, b, ldb, k, c + i * ldc, ldc, add);
 }
 
 void product(int64_t m, int64_t n, int64_t k, Left a, const float *b, int64_t ldb, float *c, int64_t ldc, bool add = false) {
     int64_t j = 0;
-    for (; j + 4 * LANES <= n; j += 4 * LANES) strip<4>(m, a, b + j, ldb, k, c + j, ldc, add);
     for (; j + 2 * LANES <= n; j += 2 * LANES) strip<2>(m, a, b + j, ldb, k, c + j, ldc, add);
     for (; j < n; j += LANES) strip<1>(m, a, b + j, ldb, k, c + j, ldc, add);
 }
 
 inline int64_t rounded(int64_t length) { return (length + LANES - 1) / LANES * LANES; }
 
+inline Lanes lanes_of(const float *from) { return *(const Lanes *)from; }
+inline Lanes lanes_of(const bf16 *from) { return (Lanes)(__builtin_convertvector(*(const Halves *)from, Words) << 16); }
+
 template <class T>
 void copy_rows(const T *from, int64_t step, int64_t rows, int64_t columns, float *to) {
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t c = 0; c < columns; c++) to[i * columns + c] = load(from + i * step + c);
+        for (int64_t c = 0; c < columns; c += LANES) *(Lanes *)(to + i * columns + c) = lanes_of(from + i * step + c);
 }
 
+#if defined(__AVX512F__) && !defined(__clang__)
+// Swaps the blocks of STEP x STEP numbers beside the diagonal; four of these turn 16 rows of 16.
+template <int STEP>
+inline void swap_blocks(Lanes *row) {
+    Picks upper, lower;
+    for (int l = 0; l < LANES; l++) {
+        upper[l] = l & STEP ? LANES + l - STEP : l;
+        lower[l] = l & STEP ? LANES + l : l + STEP;
+    }
+    EVERY for (int i = 0; i < LANES; i++) {
+        if (i & STEP) continue;
+        Lanes one = row[i], other = row[i + STEP];
+        row[i] = __builtin_shuffle(one, other, upper);
+        row[i + STEP] = __builtin_shuffle(one, other, lower);
+    }
+}
+
+// to[c, i] = from[i, c] for 16 columns of at most 16 rows; zero where there is no row.
+template <class T>
+inline void turn_block(const T *from, int64_t step, int64_t rows, float *to, int64_t width) {
+    Lanes row[LANES];
+    EVERY for (int i = 0; i < LANES; i++) row[i] = i < rows ? lanes_of(from + i * step) : Lanes{};
+    swap_blocks<1>(row);
+    swap_blocks<2>(row);
+    swap_blocks<4>(row);
+    swap_blocks<8>(row);
+    EVERY for (int i = 0; i < LANES; i++) *(Lanes *)(to + i * width) = row[i];
+}
+#else
+template <class T>
+inline void turn_block(const T *from, int64_t step, int64_t rows, float *to, int64_t width) {
+    for (int64_t c = 0; c < LANES; c++)
+        for (int64_t i = 0; i < LANES; i++) to[c * width + i] = i < rows ? load(from + i * step + c) : 0.0f;
+}
+#endif
+
+// to[c, i] = from[i, c], zero for i from `rows` to `width`.
 template <class T>
 void copy_turned(const T *from, int64_t step, int64_t rows, int64_t columns, float *to, int64_t width) {
-    for (int64_t c = 0; c < columns; c++) {
-        for (int64_t i = 0; i < rows; i++) to[c * width + i] = load(from + i * step + c);
-        for (int64_t i = rows; i < width; i++) to[c * width + i] = 0;
+    for (int64_t i = 0; i < width; i += LANES)
+        for (int64_t c = 0; c < columns; c += LANES)
+            turn_block(from + i * step + c, step, rows - i, to + c * width + i, width);
+}
+
+// Probabilities and their gradients lie key by key, [keys, wide], with the questions side by side: every question has a
+// lane of its own, and no sum goes across lanes. Columns from the last question to `wide` hold what nobody reads.
+struct Scores {
+    int64_t keys, questions, wide;
+    Dropout drop;
+    int64_t first;  // of the draws, which lie [keys, questions]
+    float scale;
+};
+
+// Every column <- softmax(scale * column).
+void soften(Scores s, float *scores) {
+    for (int64_t b = 0; b < s.wide; b += LANES) {
+        float top[LANES], sum[LANES] = {};
+        for (int64_t l = 0; l < LANES; l++) top[l] = scores[b + l];
+        for (int64_t j = 1; j < s.keys; j++)
+            for (int64_t l = 0; l < LANES; l++) {
+                float other = scores[j * s.wide + b + l];
+                top[l] = other > top[l] ? other : top[l];
+            }
+        for (int64_t j = 0; j < s.keys; j++)
+            for (int64_t l = 0; l < LANES; l++) {
+                float share = exp_of_negative((scores[j * s.wide + b + l] - top[l]) * s.scale);
+                scores[j * s.wide + b + l] = share;
+                sum[l] += share;
+            }
+        for (int64_t l = 0; l < LANES; l++) sum[l] = 1.0f / sum[l];
+        for (int64_t j = 0; j < s.keys; j++)
+            for (int64_t l = 0; l < LANES; l++) scores[j * s.wide + b + l] *= sum[l];
     }
 }
 
-template <class T>
-void write_rows(const float *from, int64_t rows, int64_t columns, T *to, int64_t step) {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t c = 0; c < columns; c++) store(to + i * step + c, from[i * columns + c]);
-}
-
-// row <- softmax(scale * row) over `length`; zero behind it. Loops go to `width`: where that is a multiple of 16 none has
-// a rest to do number by number, and most sentences are short.
-void soften(float *row, int64_t length, int64_t width, float scale) {
-    for (int64_t j = length; j < width; j++) row[j] = row[0];
-    float top = row[0];
-    for (int64_t j = 0; j < width; j++) top = row[j] > top ? row[j] : top;
-    float sum = 0;
-    for (int64_t j = 0; j < width; j++) {
-        float share = exp_of_negative((row[j] - top) * scale);
-        row[j] = j < length ? share : 0.0f;
-        sum += row[j];
-    }
-    float inverse = 1.0f / sum;
-    for (int64_t j = 0; j < width; j++) row[j] *= inverse;
+// What dropout leaves of the probabilities: in `room`, or they themselves.
+const float *dropped(Scores s, const float *probability, float *room) {
+    if (!s.drop.draws) return probability;
+    for (int64_t j = 0; j < s.keys; j++)
+        for (int64_t i = 0; i < s.wide; i++)
+            room[j * s.wide + i] = probability[j * s.wide + i] * s.drop.keep(s.first + j * s.questions + i);
+    return room;
 }
 
 // From the gradient of dropped probabilities to that of the scores before scaling, in place.
-void harden(float *grad, const float *probability, int64_t length, Dropout drop, int64_t first, float scale) {
-    float dot = 0;
-    if (drop.draws)
-        for (int64_t j = 0; j < length; j++) grad[j] *= drop.keep(first + j);
-    for (int64_t j = 0; j < length; j++) dot += grad[j] * probability[j];
-    for (int64_t j = 0; j < length; j++) grad[j] = probability[j] * (grad[j] - dot) * scale;
+void harden(Scores s, float *grad, const float *probability) {
+    for (int64_t b = 0; b < s.wide; b += LANES) {
+        float dot[LANES] = {};
+        for (int64_t j = 0; j < s.keys; j++) {
+            float *row = grad + j * s.wide + b;
+            const float *p = probability + j * s.wide + b;
+            if (s.drop.draws)
+                for (int64_t l = 0; l < LANES; l++) row[l] *= s.drop.keep(s.first + j * s.questions + b + l);
+            for (int64_t l = 0; l < LANES; l++) dot[l] += row[l] * p[l];
+        }
+        for (int64_t j = 0; j < s.keys; j++) {
+            float *row = grad + j * s.wide + b;
+            for (int64_t l = 0; l < LANES; l++) row[l] = probability[j * s.wide + b + l] * (row[l] - dot[l]) * s.scale;
+        }
+    }
 }
 
-void dropped(const float *probability, int64_t length, Dropout drop, int64_t first, float *out) {
-    for (int64_t j = 0; j < length; j++) out[j] = drop.draws ? probability[j] * drop.keep(first + j) : probability[j];
-}
-
-struct Sentences {  // token offsets [n + 1], and where each one's probabilities start [n + 1]
-    const int64_t *start, *place;
+struct Sentences {  // token offsets [n + 1], and where each one's draws and probabilities start [n + 1]
+    const int64_t *start, *place, *room;
     int64_t heads, width, first, last;
     float scale;
 };
@@ -154,28 +234,44 @@ inline Left rows_of(const bf16 *from, int64_t step, int64_t rows, int64_t column
     return {room, columns, 1};
 }
 
+// A product whose rows go to where they belong; other forms than float by way of `room`.
+inline void product_to(int64_t m, int64_t n, int64_t k, Left a, Left b, float *to, int64_t step, float *) {
+    product(m, n, k, a, b.at, b.row, to, step);
+}
+inline void product_to(int64_t m, int64_t n, int64_t k, Left a, Left b, bf16 *to, int64_t step, float *room) {
+    product(m, n, k, a, b.at, b.row, room, n);
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t c = 0; c < n; c++) store(to + i * step + c, room[i * n + c]);
+}
+
+// Asks for rows of the next head while this one is worked on: they lie too far apart for the processor to guess.
+template <class T>
+inline void ahead(const T *from, int64_t step, int64_t rows, int64_t columns) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < columns; c += 64 / int64_t(sizeof(T))) __builtin_prefetch(from + i * step + c);
+}
+
 template <class T>
 void attend(Sentences s, const T *qkv, Dropout drop, float *probabilities, T *out) {
     int64_t hidden = s.heads * s.width, step = 3 * hidden;
     std::vector<float> scratch;
     for (int64_t n = s.first; n < s.last; n++) {
-        int64_t length = s.start[n + 1] - s.start[n], wide = rounded(length);
-        scratch.resize(3 * length * s.width + s.width * wide + 2 * length * wide);
-        float *q = scratch.data(), *v = q + length * s.width, *o = v + length * s.width;
-        float *turned = o + length * s.width, *p = turned + s.width * wide, *kept = p + length * wide;
+        int64_t length = s.start[n + 1] - s.start[n], wide = rounded(length), block = length * s.width;
+        scratch.resize(3 * block + s.width * wide + 2 * length * wide);
+        float *k = scratch.data(), *v = k + block, *o = v + block;
+        float *turned = o + block, *scores = turned + s.width * wide, *kept = scores + length * wide;
         for (int64_t h = 0; h < s.heads; h++) {
             const T *from = qkv + s.start[n] * step + h * s.width;
-            copy_turned(from + hidden, step, length, s.width, turned, wide);
-            Left value = rows_of(from + 2 * hidden, step, length, s.width, v);
-            product(length, wide, s.width, rows_of(from, step, length, s.width, q), turned, wide, p, wide);
-            int64_t place = s.place[n] + h * length * length;
-            for (int64_t i = 0; i < length; i++) {
-                soften(p + i * wide, length, wide, s.scale);
-                if (probabilities) std::memcpy(probabilities + place + i * length, p + i * wide, length * sizeof(float));
-                if (drop.draws) dropped(p + i * wide, length, drop, place + i * length, kept + i * wide);
-            }
-            product(length, s.width, length, {drop.draws ? kept : p, wide, 1}, value.at, value.row, o, s.width);
-            write_rows(o, length, s.width, out + s.start[n] * hidden + h * s.width, hidden);
+            float *p = probabilities ? probabilities + s.room[n] + h * length * wide : scores;
+            Scores head = {length, length, wide, drop, s.place[n] + h * length * length, s.scale};
+            if (h + 1 < s.heads)
+                for (int part = 0; part < 3; part++) ahead(from + part * hidden + s.width, step, length, s.width);
+            copy_turned(from, step, length, s.width, turned, wide);
+            Left key = rows_of(from + hidden, step, length, s.width, k);
+            product(length, wide, s.width, key, turned, wide, p, wide);
+            soften(head, p);
+            Left share = {dropped(head, p, kept), 1, wide}, value = rows_of(from + 2 * hidden, step, length, s.width, v);
+            product_to(length, s.width, length, share, value, out + s.start[n] * hidden + h * s.width, hidden, o);
         }
     }
 }
@@ -186,57 +282,50 @@ void attend_back(Sentences s, const T *qkv, Dropout drop, const float *probabili
     std::vector<float> scratch;
     for (int64_t n = s.first; n < s.last; n++) {
         int64_t length = s.start[n + 1] - s.start[n], wide = rounded(length), block = length * s.width;
-        scratch.resize(4 * block + s.width * wide + 2 * length * wide);
-        float *q = scratch.data(), *k = q + block, *g = k + block, *made = g + block;
+        scratch.resize(5 * block + s.width * wide + 2 * length * wide);
+        float *q = scratch.data(), *k = q + block, *v = k + block, *g = v + block, *made = g + block;
         float *turned = made + block, *ds = turned + s.width * wide, *kept = ds + length * wide;
         for (int64_t h = 0; h < s.heads; h++) {
-            const T *from = qkv + s.start[n] * step + h * s.width;
+            const T *from = qkv + s.start[n] * step + h * s.width, *back = grad + s.start[n] * hidden + h * s.width;
             T *to = grad_qkv + s.start[n] * step + h * s.width;
-            copy_rows(from, step, length, s.width, q);
-            copy_rows(from + hidden, step, length, s.width, k);
-            copy_turned(from + 2 * hidden, step, length, s.width, turned, wide);
-            copy_rows(grad + s.start[n] * hidden + h * s.width, hidden, length, s.width, g);
-            product(length, wide, s.width, {g, s.width, 1}, turned, wide, ds, wide);
-            int64_t place = s.place[n] + h * length * length;
-            for (int64_t i = 0; i < length; i++) {
-                dropped(probabilities + place + i * length, length, drop, place + i * length, kept + i * wide);
-                harden(ds + i * wide, probabilities + place + i * length, length, drop, place + i * length, s.scale);
-            }
-            product(length, s.width, length, {ds, wide, 1}, k, s.width, made, s.width);
-            write_rows(made, length, s.width, to, step);
-            product(length, s.width, length, {ds, 1, wide}, q, s.width, made, s.width);
-            write_rows(made, length, s.width, to + hidden, step);
-            product(length, s.width, length, {kept, 1, wide}, g, s.width, made, s.width);
-            write_rows(made, length, s.width, to + 2 * hidden, step);
+            const float *p = probabilities + s.room[n] + h * length * wide;
+            Scores head = {length, length, wide, drop, s.place[n] + h * length * length, s.scale};
+            Left query = rows_of(from, step, length, s.width, q), key = rows_of(from + hidden, step, length, s.width, k);
+            Left value = rows_of(from + 2 * hidden, step, length, s.width, v), above = rows_of(back, hidden, length, s.width, g);
+            copy_turned(back, hidden, length, s.width, turned, wide);
+            product(length, wide, s.width, value, turned, wide, ds, wide);
+            harden(head, ds, p);
+            product_to(length, s.width, length, {ds, 1, wide}, key, to, step, made);
+            product_to(length, s.width, length, {ds, wide, 1}, query, to + hidden, step, made);
+            product_to(length, s.width, length, {dropped(head, p, kept), wide, 1}, above, to + 2 * hidden, step, made);
         }
     }
 }
 
 // One question a sentence and head, asked of the layer's input itself: asks [n, heads, H], input [T, H] ->
-// found [n, heads, H] = sum over tokens of probability times input. Probabilities lie [n][heads][length].
+// found [n, heads, H] = sum over tokens of probability times input.
 template <class T>
 void gather(Sentences s, const float *asks, const float *offset, const T *input, Dropout drop, float *probabilities, float *found, float *total) {
     std::vector<float> scratch;
     int64_t heads = s.heads, wide = rounded(heads);
     for (int64_t n = s.first; n < s.last; n++) {
         int64_t length = s.start[n + 1] - s.start[n];
-        scratch.resize(length * s.width + s.width * wide + length * wide + 2 * length);
-        float *x = scratch.data(), *turned = x + length * s.width, *scores = turned + s.width * wide;
-        float *row = scores + length * wide, *kept = row + length;
-        copy_rows(input + s.start[n] * s.width, s.width, length, s.width, x);
+        scratch.resize(length * s.width + s.width * wide + length * wide);
+        float *turned = scratch.data() + length * s.width, *room = turned + s.width * wide, *p = probabilities + s.room[n];
+        Scores all = {length, heads, wide, drop, s.place[n], s.scale};
+        Left x = rows_of(input + s.start[n] * s.width, s.width, length, s.width, scratch.data());
         copy_turned(asks + n * heads * s.width, s.width, heads, s.width, turned, wide);
-        product(length, wide, s.width, {x, s.width, 1}, turned, wide, scores, wide);
+        product(length, wide, s.width, x, turned, wide, p, wide);
+        for (int64_t j = 0; j < length; j++)
+            for (int64_t h = 0; h < heads; h++) p[j * wide + h] += offset[n * heads + h];
+        soften(all, p);
+        const float *kept = dropped(all, p, room);
         for (int64_t h = 0; h < heads; h++) {
-            int64_t place = s.place[n] + h * length;
-            for (int64_t j = 0; j < length; j++) row[j] = scores[j * wide + h] + offset[n * heads + h];
-            soften(row, length, length, s.scale);
-            std::memcpy(probabilities + place, row, length * sizeof(float));
-            dropped(row, length, drop, place, kept);
             float sum = 0;
-            for (int64_t j = 0; j < length; j++) sum += kept[j];
+            for (int64_t j = 0; j < length; j++) sum += kept[j * wide + h];
             total[n * heads + h] = sum;
-            product(1, s.width, length, {kept, length, 1}, x, s.width, found + (n * heads + h) * s.width, s.width);
         }
+        product(heads, s.width, length, {kept, 1, wide}, x.at, x.row, found + n * heads * s.width, s.width);
     }
 }
 
@@ -246,26 +335,26 @@ void gather_back(Sentences s, const float *asks, const T *input, Dropout drop, c
     int64_t heads = s.heads, wide = rounded(heads);
     for (int64_t n = s.first; n < s.last; n++) {
         int64_t length = s.start[n + 1] - s.start[n];
-        scratch.resize(2 * length * s.width + s.width * wide + length * wide + 2 * heads * length);
-        float *x = scratch.data(), *made = x + length * s.width, *turned = made + length * s.width;
-        float *scores = turned + s.width * wide, *ds = scores + length * wide, *kept = ds + heads * length;
-        const float *g = grad + n * heads * s.width, *u = asks + n * heads * s.width;
-        copy_rows(input + s.start[n] * s.width, s.width, length, s.width, x);
+        scratch.resize(2 * length * s.width + s.width * wide + 2 * length * wide);
+        float *made = scratch.data() + length * s.width, *turned = made + length * s.width;
+        float *ds = turned + s.width * wide, *room = ds + length * wide;
+        const float *g = grad + n * heads * s.width, *u = asks + n * heads * s.width, *p = probabilities + s.room[n];
+        Scores all = {length, heads, wide, drop, s.place[n], s.scale};
+        Left x = rows_of(input + s.start[n] * s.width, s.width, length, s.width, scratch.data());
         copy_turned(g, s.width, heads, s.width, turned, wide);
-        product(length, wide, s.width, {x, s.width, 1}, turned, wide, scores, wide);
+        product(length, wide, s.width, x, turned, wide, ds, wide);
+        for (int64_t j = 0; j < length; j++)
+            for (int64_t h = 0; h < heads; h++) ds[j * wide + h] += grad_total[n * heads + h];
+        harden(all, ds, p);
         for (int64_t h = 0; h < heads; h++) {
-            int64_t place = s.place[n] + h * length;
-            float *row = ds + h * length, sum = 0;
-            for (int64_t j = 0; j < length; j++) row[j] = scores[j * wide + h] + grad_total[n * heads + h];
-            dropped(probabilities + place, length, drop, place, kept + h * length);
-            harden(row, probabilities + place, length, drop, place, s.scale);
-            for (int64_t j = 0; j < length; j++) sum += row[j];
+            float sum = 0;
+            for (int64_t j = 0; j < length; j++) sum += ds[j * wide + h];
             grad_offset[n * heads + h] = sum;
         }
-        product(heads, s.width, length, {ds, length, 1}, x, s.width, grad_asks + n * heads * s.width, s.width);
-        product(length, s.width, heads, {ds, 1, length}, u, s.width, made, s.width);
-        product(length, s.width, heads, {kept, 1, length}, g, s.width, made, s.width, true);
-        write_rows(made, length, s.width, grad_input + s.start[n] * s.width, s.width);
+        product(heads, s.width, length, {ds, 1, wide}, x.at, x.row, grad_asks + n * heads * s.width, s.width);
+        product(length, s.width, heads, {ds, wide, 1}, u, s.width, made, s.width);
+        product(length, s.width, heads, {dropped(all, p, room), wide, 1}, g, s.width, made, s.width, true);
+        for (int64_t c = 0; c < length * s.width; c++) store(grad_input + s.start[n] * s.width + c, made[c]);
     }
 }
 

@@ -9,7 +9,9 @@ from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dalr_bench_plugins import compiled
 from dalr_bench_plugins.packed.draws import Kept
@@ -33,7 +35,7 @@ class _Dropout(ctypes.Structure):
 
 class _Sentences(ctypes.Structure):
     _fields_ = [
-        *((name, ctypes.c_void_p) for name in ("start", "place")),
+        *((name, ctypes.c_void_p) for name in ("start", "place", "room")),
         *((name, ctypes.c_int64) for name in ("heads", "width", "first", "last")),
         ("scale", ctypes.c_float),
     ]
@@ -90,15 +92,19 @@ def ranges(shape: Sequence[int]) -> int:
 
 
 class Sentences:
-    """Sentences of a packed batch as the kernels see them: token offsets and the places of probabilities (int64)."""
+    """Sentences of a packed batch as the kernels see them.
 
-    def __init__(self, start_S: torch.Tensor, place_S: torch.Tensor, heads: int, scale: float) -> None:
-        self.start, self.place, self.heads, self.scale = start_S, place_S, heads, scale
+    `starts`: where tokens, draws and probabilities of each start, and the end: int64 [n + 1] each.
+    """
+
+    def __init__(self, starts: Sequence[NDArray[np.int64]], heads: int, scale: float) -> None:
+        self.starts, self.heads, self.scale = starts, heads, scale
+        self.draws, self.probabilities = (int(part[-1]) for part in starts[1:])
 
     def over(self, width: int, tokens: int, call: Callable[[Any, int], None]) -> None:
         """Run `call` over ranges of sentences; `width` numbers a token and head."""
-        common = (self.start.data_ptr(), self.place.data_ptr(), self.heads, width)
-        bounds = _bounds(len(self.start) - 1, tokens * width * self.heads)
+        common = (*(part.ctypes.data for part in self.starts), self.heads, width)
+        bounds = _bounds(len(self.starts[0]) - 1, tokens * width * self.heads)
         _spread([partial(call, _Sentences(*common, a, b, self.scale), n) for n, (a, b) in enumerate(bounds)])
 
 

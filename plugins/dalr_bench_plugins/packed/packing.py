@@ -72,10 +72,15 @@ class Packing:
         """First tokens of all V*N sentences among all V*T, and the end: [V*N + 1]."""
         return np.concatenate([[0], np.cumsum(np.tile(self.sorted_N, self.views))])
 
-    def places_S(self, rows: int, square: bool) -> NDArray[np.int64]:
-        """Where each sentence's probabilities start, and the end: `rows` times length (times length: `square`)."""
+    def places_S(self, heads: int, square: bool, lanes: int = 1) -> NDArray[np.int64]:
+        """Where each sentence's probabilities of attention start, and the end.
+
+        They lie key by key: [heads, length, length], or [length, heads] where one token of a sentence asks; the last
+        dimension is filled up to a multiple of `lanes`.
+        """
         lengths = np.tile(self.sorted_N, self.views)
-        return np.concatenate([[0], np.cumsum(rows * lengths * (lengths if square else 1))])
+        asked = -(-(lengths if square else np.int64(heads)) // lanes) * lanes
+        return np.concatenate([[0], np.cumsum(lengths * asked * (heads if square else 1))])
 
     @cached_property
     def groups(self) -> list[Group]:

@@ -86,7 +86,9 @@ class Plain:
         return _joined(found).view(len(query), -1)
 
     def _masks(self, layer: Layer, packing: Packing, square: bool) -> Iterator[torch.Tensor | None]:
-        """Dropout of attention by group, [V*n, heads, rows, length]; drawn sentence by sentence, as the fused way."""
+        """Dropout of attention by group, [V*n, heads, rows, length]; drawn as the fused way does: sentence by sentence and
+        key by key, [heads, length, length] or (one question a head) [length, heads].
+        """
         places = packing.places_S(layer.heads, square).tolist()
         kept = None if self.draws is None else self.draws.keep(layer.attention_dropout, places[-1])
         by_view = None if kept is None else kept.mask().view(packing.views, -1)
@@ -94,8 +96,10 @@ class Plain:
         for group in packing.groups:
             start, end = places[row], places[row + group.count]
             row += group.count
-            shape = (packing.views * group.count, layer.heads, -1, group.length)
-            yield None if by_view is None else by_view[:, start:end].reshape(shape)
+            heads, keys = layer.heads, group.length
+            shape = (-1, heads, keys, keys) if square else (-1, keys, heads, 1)
+            turn = (0, 1, 3, 2) if square else (0, 2, 3, 1)
+            yield None if by_view is None else by_view[:, start:end].reshape(shape).permute(turn)
 
 
 def _taken(part: torch.Tensor, group: Group, packing: Packing) -> torch.Tensor:

@@ -119,11 +119,12 @@ class Injected(Draws):
         forms: list[Callable[[torch.Tensor, int], torch.Tensor]] = (
             [lambda m, n: m[:n], lambda m, n: m[:1]]
             if mask.ndim == 3
-            else [lambda m, n: m[:, :n, :n], lambda m, n: m[:, :1, :n]]
+            else [lambda m, n: m[:, :n, :n].transpose(1, 2), lambda m, n: m[:, 0, :n].t()]  # key by key
         )
         cuts = [torch.cat([form(m, n).reshape(-1) for m, n in each]) for form in forms]
         (fitting,) = [cut for cut in cuts if len(cut) == count]
-        return torch.where(fitting, 32767, -32768).to(torch.int16).view(shape)
+        drawn = torch.where(fitting, 32767, -32768).to(torch.int16)
+        return torch.cat([drawn, drawn.new_zeros(15)])[:count].view(shape)
 
 
 @pytest.fixture
