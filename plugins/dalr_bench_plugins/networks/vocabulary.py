@@ -13,7 +13,10 @@ PAD, UNKNOWN, CLS, SEP, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[
 
 
 class TextTokenizer:
-    """Sentences to ids, special tokens included, cut at `max_length` ids. `inner`: any fast Hugging Face tokenizer."""
+    """Sentences to ids, special tokens included, cut at `max_length` ids, as `inner` itself gives them.
+
+    `inner`: any fast Hugging Face tokenizer.
+    """
 
     def __init__(self, inner: Any, max_length: int) -> None:
         inner.model_max_length = max_length
@@ -27,18 +30,12 @@ class TextTokenizer:
         self.fingerprint = _fingerprint(inner, max_length)
 
     def __call__(self, sentences: Sequence[str]) -> list[list[int]]:
-        if not sentences:
-            return []
-        encoded = self.inner(
-            list(sentences),
-            truncation=True,
-            max_length=self.max_length,
-            padding=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-        )
-        ids: list[list[int]] = encoded["input_ids"]
-        return ids
+        # Not `inner(...)`: it computes offsets and keeps dictionaries too, and takes half as long again for the same ids.
+        state = self.inner.backend_tokenizer
+        state.enable_truncation(self.max_length, direction=self.inner.truncation_side)
+        state.no_padding()
+        state.encode_special_tokens = bool(getattr(self.inner, "split_special_tokens", False))
+        return [encoding.ids for encoding in state.encode_batch_fast(list(sentences))]
 
 
 def _fingerprint(inner: Any, max_length: int) -> str:

@@ -32,6 +32,17 @@ def test_cut_at_max_length_with_its_end_kept() -> None:
     assert tokenizer(["a b a b a b", "a"]) == [[2, 5, 6, 3], [2, 5, 3]]
 
 
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_ids_are_those_of_the_tokenizers_own_call(side: str, apart: bool) -> None:
+    inner = learned_vocabulary(TEXT, 60)
+    inner.truncation_side, inner.split_special_tokens = side, apart
+    texts = [*TEXT, "", "  the\tcat ", "the [SEP] cat", "the cat sat on a dog sat on the cat ran"]
+    expected = inner(texts, truncation=True, max_length=7)["input_ids"]
+    assert TextTokenizer(inner, 7)(texts) == expected
+    assert max(map(len, expected)) == 7
+
+
 def test_no_sentence_no_rows() -> None:
     assert TextTokenizer(closed_vocabulary(["a"]), 4)([]) == []
 
