@@ -16,7 +16,8 @@ from torch.utils.checkpoint import checkpoint
 from dalr_bench_plugins.networks.pooling import MEAN_OF_LAYERS, Pooling
 from dalr_bench_plugins.packed.draws import Draws
 from dalr_bench_plugins.packed.fused import Fused, can_fuse
-from dalr_bench_plugins.packed.layers import Layer, embedded, layers, share
+from dalr_bench_plugins.packed.layers import Layer, embedded, layers, positions, share
+from dalr_bench_plugins.packed.opening import opening
 from dalr_bench_plugins.packed.packing import Packing, Places, in_pieces, packed, padded
 from dalr_bench_plugins.packed.plain import Pair, Plain, firsts, means, on_host
 from dalr_bench_plugins.packed.weights import Held, Live
@@ -30,12 +31,17 @@ def pooled(encoder: Any, ids_T: torch.Tensor, lengths_N: Sequence[int], pooling:
     As `pooling.pool` of the encoder's own forward in eval mode; differences are those of the order of additions. On a
     CPU the batch is taken in pieces that stay in the cache, which share weights made ready once.
     """
-    pieces = Fused(None, Held(_PIECE)) if _fuses(encoder, ids_T.device) else Plain(None)
+    pieces: Plain | Fused = Plain(None)
+    made = None
+    if _fuses(encoder, ids_T.device):
+        pieces = Fused(None, Held(_PIECE))
+        made = opening(encoder.embeddings, layers(encoder)[0], pieces, ids_T, lengths_N)
     found, token = [], 0
     for some_N in in_pieces(lengths_N, _PIECE) if on_host(ids_T) else [lengths_N]:
         packing = packed(some_N)
-        some_T = ids_T[token : token + packing.tokens]
-        found.append(_Pass(encoder, packing, packing.on(ids_T.device), pieces).rows(some_T, pooling, False)[0])
+        some = slice(token, token + packing.tokens)
+        one = _Pass(encoder, packing, packing.on(ids_T.device), pieces, None if made is None else made.of(some))
+        found.append(one.rows(ids_T[some], pooling, False)[0])
         token += packing.tokens
     return found[0] if len(found) == 1 else torch.cat(found)
 
@@ -61,10 +67,15 @@ def trained(
 
 
 class _Pass:
-    """One forward. States are pairs: the residual stream, and what the next layer reads."""
+    """One forward. States are pairs: the residual stream, and what the next layer reads.
 
-    def __init__(self, encoder: Any, packing: Packing, places: Places, pieces: Plain | Fused) -> None:
-        self.encoder, self.packing, self.places, self.pieces = encoder, packing, places, pieces
+    `opened`: the tokens' embeddings and the first layer's queries, keys and values, where those were made before.
+    """
+
+    def __init__(
+        self, encoder: Any, packing: Packing, places: Places, pieces: Plain | Fused, opened: Pair | None = None
+    ) -> None:
+        self.encoder, self.packing, self.places, self.pieces, self.opened = encoder, packing, places, pieces, opened
 
     def rows(self, ids_T: torch.Tensor, pooling: Pooling, states: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Pooled rows from short to long sentences; the last layer's states where they are asked for."""
@@ -88,22 +99,30 @@ class _Pass:
 
     def _through(self, stack: Sequence[Layer], ids_T: torch.Tensor) -> Iterator[Pair]:
         """States after the embeddings and after every layer."""
-        embeddings = self.encoder.embeddings
-        one_TH = embedded(embeddings, ids_T, self.places)
-        views = one_TH.expand(self.packing.views, *one_TH.shape)
-        stream = self.pieces.drop(views, share(embeddings.dropout)).reshape(-1, one_TH.shape[-1])
+        stream = self._embedded(ids_T) if self.opened is None else self.opened[0]
         pair = (stream, stream)
         yield pair
         for layer in stack:
             pair = self._once_or_again(self._layer, layer, pair)
             yield pair
 
+    def _embedded(self, ids_T: torch.Tensor) -> torch.Tensor:
+        embeddings = self.encoder.embeddings
+        one_TH = embedded(embeddings, ids_T, positions(embeddings, ids_T, self.places))
+        views = one_TH.expand(self.packing.views, *one_TH.shape)
+        return self.pieces.drop(views, share(embeddings.dropout)).reshape(-1, one_TH.shape[-1])
+
     def _once_or_again(self, run: Callable[[Layer, Pair], Any], layer: Layer, pair: Pair) -> Any:
         return checkpoint(run, layer, pair, use_reentrant=False) if layer.again else run(layer, pair)
 
     def _layer(self, layer: Layer, pair: Pair) -> Pair:
-        self.pieces.begin()
-        return self._after(layer, self.pieces.attend(pair[1], layer, self.packing), pair[0])
+        pieces = self.pieces
+        pieces.begin()
+        if self.opened is not None and isinstance(pieces, Fused) and pair[0] is self.opened[0]:
+            context = pieces.among(self.opened[1], layer, self.packing)
+        else:
+            context = pieces.attend(pair[1], layer, self.packing)
+        return self._after(layer, context, pair[0])
 
     def _first_of_last(self, layer: Layer, pair: Pair) -> torch.Tensor:
         """The layer for the first token of each sentence alone."""

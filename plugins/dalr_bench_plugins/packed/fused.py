@@ -80,7 +80,14 @@ class Fused:
 
     def attend(self, states: torch.Tensor, layer: Layer, packing: Packing) -> torch.Tensor:
         """softmax(q k / sqrt(d)) v within each sentence, [V*T, H]."""
-        qkv = linear(states, *self.weights.attention(layer))
+        return self.among(self.asked(states, layer), layer, packing)
+
+    def asked(self, states: torch.Tensor, layer: Layer) -> torch.Tensor:
+        """Queries, keys and values, [n, 3H]."""
+        return linear(states, *self.weights.attention(layer))
+
+    def among(self, qkv: torch.Tensor, layer: Layer, packing: Packing) -> torch.Tensor:
+        """`attend` from there on."""
         sentences = _sentences(packing, layer, square=True)
         drawn = self._keep(layer.attention_dropout, sentences.draws)
         if not torch.is_grad_enabled():

@@ -116,17 +116,19 @@ def _distilled(layer: Any) -> Layer:
     )
 
 
-def embedded(embeddings: Any, ids_T: torch.Tensor, places: Places) -> torch.Tensor:
-    """LayerNorm(word + type 0 + position), [T, H].
-
-    RoBERTa numbers positions from its padding id on, and padding ids not at all.
-    """
-    position_T = places.position_T
+def positions(embeddings: Any, ids_T: torch.Tensor, places: Places) -> torch.Tensor:
+    """Rows of the position embeddings, [T]. RoBERTa numbers them from its padding id on, and padding ids not at all."""
     padding = getattr(embeddings, "padding_idx", None)
-    if padding is not None:
-        real_T = ids_T.ne(padding).long()
-        count_T = real_T.cumsum(0)
-        position_T = (count_T - (count_T - real_T)[places.opening_T]) * real_T + padding
+    if padding is None:
+        return places.position_T
+    real_T = ids_T.ne(padding).long()
+    count_T = real_T.cumsum(0)
+    found: torch.Tensor = (count_T - (count_T - real_T)[places.opening_T]) * real_T + padding
+    return found
+
+
+def embedded(embeddings: Any, ids_T: torch.Tensor, position_T: torch.Tensor) -> torch.Tensor:
+    """LayerNorm(word + type 0 + position), [T, H]."""
     states_TH = embeddings.word_embeddings(ids_T)
     types = getattr(embeddings, "token_type_embeddings", None)
     if types is not None:
