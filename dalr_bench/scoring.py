@@ -13,7 +13,7 @@ from dalr_bench.evaluate.batches import Precision
 from dalr_bench.evaluate.encoder import EncodeOptions, OnePass, Progress
 from dalr_bench.evaluate.score import Outcome, evaluate
 from dalr_bench.plugin.registry import Catalogue
-from dalr_bench.train.device import choose
+from dalr_bench.train.device import choose, keep_pages
 from dalr_bench.types import Part
 
 # Options by which an evaluator lets its tasks be chosen.
@@ -61,6 +61,7 @@ def score_model(asked: Asked, catalogue: Catalogue, progress: Progress | None = 
 def open_subject(asked: Asked, catalogue: Catalogue, progress: Progress | None = None) -> OnePass:
     """The model on its device, ready to encode."""
     device = choose(asked.device)
+    keep_pages(device)
     student = build(catalogue, "backbone", Part(asked.backbone, {"model": asked.model, **asked.reading})).to(device)
     return OnePass(student, str(device), EncodeOptions(asked.precision, cache=cache_root(), progress=progress))
 

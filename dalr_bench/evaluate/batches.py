@@ -22,7 +22,7 @@ Rows = NDArray[np.float32]
 
 # Tokens of one batch. On a CPU small batches stay in the cache (measured: 1024-2048 best), and a backbone that packs cuts
 # larger ones itself; a GPU wants to be filled.
-_BUDGET, _PACKED = {"cpu": 1024}, {"cpu": 16384}
+_BUDGET, _PACKED = {"cpu": 1024}, {"cpu": 32768}
 _FILLED = 65536
 
 

@@ -22,7 +22,7 @@ from dalr_bench_plugins.packed.packing import Packing, Places, in_pieces, packed
 from dalr_bench_plugins.packed.plain import Pair, Plain, firsts, means, on_host
 from dalr_bench_plugins.packed.weights import Held, Live
 
-_PIECE = 2048  # tokens whose states stay in a CPU's cache (measured: docs/evaluation.md)
+_PIECE = 1536 * 4096  # numbers of the widest states of a piece, which stay in a CPU's cache (measured: docs/evaluation.md)
 
 
 def pooled(encoder: Any, ids_T: torch.Tensor, lengths_N: Sequence[int], pooling: Pooling) -> torch.Tensor:
@@ -32,12 +32,13 @@ def pooled(encoder: Any, ids_T: torch.Tensor, lengths_N: Sequence[int], pooling:
     CPU the batch is taken in pieces that stay in the cache, which share weights made ready once.
     """
     pieces: Plain | Fused = Plain(None)
-    made = None
+    first, made = layers(encoder)[0], None
+    tokens = max(1, _PIECE // first.widen.out_features)
     if _fuses(encoder, ids_T.device):
-        pieces = Fused(None, Held(_PIECE))
-        made = opening(encoder.embeddings, layers(encoder)[0], pieces, ids_T, lengths_N)
+        pieces = Fused(None, Held(tokens))
+        made = opening(encoder.embeddings, first, pieces, ids_T, lengths_N)
     found, token = [], 0
-    for some_N in in_pieces(lengths_N, _PIECE) if on_host(ids_T) else [lengths_N]:
+    for some_N in in_pieces(lengths_N, tokens) if on_host(ids_T) else [lengths_N]:
         packing = packed(some_N)
         some = slice(token, token + packing.tokens)
         one = _Pass(encoder, packing, packing.on(ids_T.device), pieces, None if made is None else made.of(some))

@@ -12,9 +12,10 @@ from transformers.activations import GELUActivation
 
 from dalr_bench_plugins.packed.draws import Draws, Kept
 from dalr_bench_plugins.packed.layers import Layer, layers
-from dalr_bench_plugins.packed.linear import linear
+from dalr_bench_plugins.packed.linear import linear, linear_gelu
 from dalr_bench_plugins.packed.native import Call, Dropping, Sentences, by_rows, library, ranges
 from dalr_bench_plugins.packed.packing import Packing
+from dalr_bench_plugins.packed.plain import Pair
 from dalr_bench_plugins.packed.weights import Held, Live
 
 _LANES = 16
@@ -67,6 +68,8 @@ class Fused:
         fresh = linear(rows, self.weights.of(part))
         drawn = self._keep(share, *fresh.shape)
         how = (norm.eps, drawn)
+        if not torch.is_grad_enabled():
+            return _settled(fresh, part.bias, kept, norm, Dropping(drawn))
         stream, feed = _applied(_Settle, fresh, part.bias, kept, norm.weight, norm.bias, how)
         return stream, feed
 
@@ -74,8 +77,11 @@ class Fused:
         self, rows: torch.Tensor, part: nn.Linear, activation: Callable[[torch.Tensor], torch.Tensor]
     ) -> torch.Tensor:
         """GELU(linear(rows))."""
-        before = linear(rows, self.weights.of(part))
-        out: torch.Tensor = _applied(_Gelu, before, part.bias) if torch.is_grad_enabled() else _gelu(before, part.bias)
+        weight = self.weights.of(part)
+        if not torch.is_grad_enabled():
+            whole = linear_gelu(rows, weight, part.bias)
+            return _gelu(linear(rows, weight), part.bias) if whole is None else whole
+        out: torch.Tensor = _applied(_Gelu, linear(rows, weight), part.bias)
         return out
 
     def attend(self, states: torch.Tensor, layer: Layer, packing: Packing) -> torch.Tensor:
@@ -162,6 +168,16 @@ class _Settle(torch.autograd.Function):
         )
         gain_grad, shift_grad, bias_grad = parts.sum(0).unbind()
         return fresh, bias_grad, kept, gain_grad, shift_grad, None
+
+
+def _settled(fresh: torch.Tensor, bias: Any, kept: torch.Tensor, norm: nn.LayerNorm, drop: Dropping) -> Pair:
+    """In place of `fresh`, and nothing kept for a way back."""
+    full = fresh.dtype == torch.float32
+    out, low, call = fresh if full else torch.empty_like(kept), None if full else fresh, Call("settle", fresh.dtype)
+    by_rows(
+        fresh.shape, lambda r, n: call(r, fresh, bias, kept, drop, norm.weight, norm.bias, norm.eps, out, low, None)
+    )
+    return out, fresh
 
 
 class _Gelu(torch.autograd.Function):

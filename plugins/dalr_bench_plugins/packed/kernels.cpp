@@ -362,7 +362,8 @@ struct Rows {
     int64_t width, first, last;
 };
 
-// LayerNorm(dropout(fresh + bias) + kept): `fresh` becomes the normalised row, which the way back reads.
+// LayerNorm(dropout(fresh + bias) + kept). With `inverse` `fresh` becomes the normalised row: the way back reads both.
+// Without it `out` or `low` may be `fresh` itself.
 template <class T>
 void settle(Rows r, T *fresh, const float *bias, const float *kept, Dropout drop, const float *gain, const float *shift, float eps, float *out, T *low, float *inverse) {
     std::vector<float> row(r.width);
@@ -380,11 +381,11 @@ void settle(Rows r, T *fresh, const float *bias, const float *kept, Dropout drop
         float mean = sum / r.width;
         for (int64_t c = 0; c < r.width; c++) square += (z[c] - mean) * (z[c] - mean);
         float rate = 1.0f / std::sqrt(square / r.width + eps);
-        inverse[t] = rate;
+        if (inverse) inverse[t] = rate;
         float *o = out + t * r.width;
         for (int64_t c = 0; c < r.width; c++) {
             float normal = (z[c] - mean) * rate;
-            store(y + c, normal);
+            if (inverse) store(y + c, normal);
             o[c] = normal * gain[c] + shift[c];
         }
         if (low)

@@ -25,6 +25,14 @@ def linear(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None =
     return found
 
 
+def linear_gelu(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor | None:
+    """GELU(rows W' + b) in one pass, for forwards nobody asks a gradient of; None where products do not go to oneDNN."""
+    if rows.ndim != 2 or not _goes_to_onednn(rows.dtype):
+        return None
+    found: torch.Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "gelu", [], "none")
+    return found
+
+
 def ready(weight: torch.Tensor, rows: int) -> torch.Tensor:
     """`weight` [out, in] for many forwards of about `rows` rows: in oneDNN's own order, or cast as autocast would.
 

@@ -16,7 +16,7 @@ from dalr_bench_plugins.backbones.hf import hf
 from dalr_bench_plugins.networks.pooling import Pooling, needs_all_layers, pool
 from dalr_bench_plugins.packed import forward
 from dalr_bench_plugins.packed.forward import pooled
-from dalr_bench_plugins.packed.fused import can_fuse
+from dalr_bench_plugins.packed.fused import Fused, can_fuse
 from dalr_bench_plugins.packed.layers import knows as can_unpad
 from dalr_bench_plugins.packed.packing import in_pieces
 
@@ -128,9 +128,30 @@ def test_pieces_of_a_batch_give_what_it_gives_whole(precision: str, way: str, mo
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
     with torch.inference_mode(), autocast:
         whole = pooled(model, torch.cat(rows), LENGTHS, "mean")
-        monkeypatch.setattr(forward, "_PIECE", 9)
+        monkeypatch.setattr(forward, "_PIECE", 9 * SHAPE["intermediate_size"])
         cut = pooled(model, torch.cat(rows), LENGTHS, "mean")
     torch.testing.assert_close(cut, whole, rtol=0, atol=2e-6 if precision == "fp32" else 0.03)
+
+
+@pytest.mark.parametrize(("family", "pairs"), [("bert", 7), ("roberta", 6)])
+def test_the_first_layer_asks_once_for_every_id_and_place(
+    family: str, pairs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, asked = encoder(family), []
+    if not can_fuse(model, torch.device("cpu")):
+        pytest.skip("no compiler here")
+    rows = [torch.tensor(ids) for ids in ([7, 8], [7, 9, 8], [7, 8, 9], [7, 9, 1, 9])]  # 1 is RoBERTa's padding, not counted as a place
+    original = Fused.asked
+
+    def watched(self: Fused, states: torch.Tensor, layer: Any) -> torch.Tensor:
+        asked.append(len(states))
+        return original(self, states, layer)
+
+    monkeypatch.setattr(Fused, "asked", watched)
+    with torch.inference_mode():
+        found = pooled(model, torch.cat(rows), [len(row) for row in rows], "mean")
+    assert asked == [pairs, 12, 12]
+    torch.testing.assert_close(found, alone(model, rows, "mean"), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("lengths", [[1], [9], [1, 1, 1], [4, 5, 9, 20], [20, 20], list(range(1, 12))])
