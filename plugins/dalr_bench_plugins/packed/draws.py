@@ -39,9 +39,9 @@ class Draws:
         self._generator = np.random.Generator(np.random.SFC64(seed))
 
     def bits(self, *shape: int) -> torch.Tensor:
-        """int16 of that shape, each value equally likely; behind them lie 15 more at least, which kernels may read."""
+        """int16 of that shape, each value equally likely."""
         count = math.prod(shape)
-        words = self._generator.integers(0, 2**64 - 1, size=count // 4 + 5, dtype=np.uint64, endpoint=True)
+        words = self._generator.integers(0, 2**64 - 1, size=count // 4 + 1, dtype=np.uint64, endpoint=True)
         return torch.from_numpy(words.view(np.int16))[:count].view(shape)
 
     def keep(self, share: float, *shape: int) -> Kept | None:
@@ -49,3 +49,8 @@ class Draws:
         if share <= 0:
             return None
         return Kept(self.bits(*shape), round(share * 65536) - 32768, 1.0 / (1.0 - share))
+
+    def keep_scores(self, share: float, count: int) -> Kept | None:
+        """As `keep` of `count` numbers; behind them lie 15 more, which the kernels of attention read and do not use."""
+        found = self.keep(share, count + 15)
+        return None if found is None else found._replace(bits=found.bits[:count])

@@ -95,7 +95,7 @@ class Fused:
     def among(self, qkv: torch.Tensor, layer: Layer, packing: Packing) -> torch.Tensor:
         """`attend` from there on."""
         sentences = _sentences(packing, layer, square=True)
-        drawn = self._keep(layer.attention_dropout, sentences.draws)
+        drawn = None if self.draws is None else self.draws.keep_scores(layer.attention_dropout, sentences.draws)
         if not torch.is_grad_enabled():
             return _attended(qkv, sentences, Dropping(drawn), None)
         out: torch.Tensor = _applied(_Attend, qkv, sentences, drawn)
@@ -112,7 +112,7 @@ class Fused:
         turned = torch.einsum("shd,hdc->shc", asks, _by_head(layer.key.weight, heads, asks)).float()
         offset = (asks.float() * layer.key.bias.view(heads, width)).sum(-1)
         sentences = _sentences(packing, layer, square=False)
-        drawn = self._keep(layer.attention_dropout, sentences.draws)
+        drawn = None if self.draws is None else self.draws.keep_scores(layer.attention_dropout, sentences.draws)
         found, total = _applied(_Gather, turned, offset, states, sentences, drawn)
         values = torch.einsum("shc,hdc->shd", found.to(asks.dtype), _by_head(layer.value.weight, heads, asks))
         out: torch.Tensor = values + (total[..., None] * layer.value.bias.view(heads, width)).to(values.dtype)

@@ -90,7 +90,7 @@ class Plain:
         key by key, [heads, length, length] or (one question a head) [length, heads].
         """
         places = packing.places_S(layer.heads, square).tolist()
-        kept = None if self.draws is None else self.draws.keep(layer.attention_dropout, places[-1])
+        kept = None if self.draws is None else self.draws.keep_scores(layer.attention_dropout, places[-1])
         by_view = None if kept is None else kept.mask().view(packing.views, -1)
         row = 0
         for group in packing.groups:

@@ -122,9 +122,10 @@ class Injected(Draws):
             else [lambda m, n: m[:, :n, :n].transpose(1, 2), lambda m, n: m[:, 0, :n].t()]  # key by key
         )
         cuts = [torch.cat([form(m, n).reshape(-1) for m, n in each]) for form in forms]
-        (fitting,) = [cut for cut in cuts if len(cut) == count]
+        spare = 0 if mask.ndim == 3 else 15
+        (fitting,) = [cut for cut in cuts if len(cut) == count - spare]
         drawn = torch.where(fitting, 32767, -32768).to(torch.int16)
-        return torch.cat([drawn, drawn.new_zeros(15)])[:count].view(shape)
+        return torch.cat([drawn, drawn.new_zeros(spare)]).view(shape)
 
 
 @pytest.fixture
@@ -187,6 +188,11 @@ def test_draws_keep_the_share_they_should() -> None:
     assert mask.unique().tolist() == pytest.approx([0.0, 1 / 0.9])
     assert mask.gt(0).float().mean().item() == pytest.approx(0.9, abs=0.002)
     assert Draws().keep(0.0, 3) is None
+    assert Draws().keep_scores(0.0, 3) is None
+    scores = Draws().keep_scores(0.1, 3)
+    assert scores is not None
+    assert scores.bits.shape == (3,)
+    assert scores.bits.untyped_storage().nbytes() >= 2 * (3 + 15)
 
 
 def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
