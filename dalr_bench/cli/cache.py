@@ -75,6 +75,7 @@ def pruned(to: str | None, older_than: float | None, as_json: bool) -> int:
 def verified(removing: bool, as_json: bool) -> int:
     """Check every file of every store against the sizes and hashes written with it. Exit code 4: something is damaged."""
     from dalr_bench.caches import Pruned, damage, stored
+
     found, gone = stored(), Pruned()
     bad = {each.name: list(what) for each in found if (what := list(damage(each)))}
     for each in found if removing else ():

@@ -11,30 +11,21 @@ from commanded import call
 from result_samples import write
 
 STRANGE = os.fsdecode(b"pr\xfcf")
-SUITE = """
-suite: tried
-base:
-  backbone: {name: hf, layers: 1, hidden: 16, heads: 2, feed_forward: 16}
-  streams: {pairs: {name: scenes, scenes: 24, captions: 2}}
-  losses: {info: infonce}
-  train: {steps: 0, batch: 8, lr: 1e-3}
-  evaluate: [{name: scenes, pairs: 50, probes: false}]
-ablate: {plain: {}}
-"""
+SMALL = Path(__file__).parents[1] / "suites" / "small.yaml"
 
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path(f"{STRANGE}.yaml").write_text(SUITE)
+    Path(f"{STRANGE}.yaml").write_bytes(SMALL.read_bytes())
 
 
 def test_a_suite_of_any_name_runs_and_says_where_its_values_were_written(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, said = call(capsys, "run", f"{STRANGE}.yaml", "--executor", "inline")
     assert code == 0, said
-    origins = json.loads(Path("results/tried/origins.json").read_text())["origins"][0]
+    origins = json.loads(Path("results/small/origins.json").read_text())["origins"][0]
     assert origins["train.batch"] == r"pr\udcfcf.yaml:7:28"
-    assert r"# As it was run last, all in one: pr\udcfcf.yaml" in Path("results/tried/suite.yaml").read_text()
+    assert r"# As it was run last, all in one: pr\udcfcf.yaml" in Path("results/small/suite.yaml").read_text()
     code, out, _ = call(capsys, "explain", f"{STRANGE}.yaml", "plain")
     assert code == 0
     assert r"train.batch = 8" in out

@@ -17,16 +17,7 @@ from dalr_bench.cache import build_once
 from dalr_bench.cache_folder import users
 from dalr_bench.cli.main import main
 
-SUITE = """
-suite: small
-base:
-  backbone: {name: hf, layers: 1, hidden: 16, heads: 2, feed_forward: 16}
-  streams: {pairs: {name: scenes, scenes: 24, captions: 2}}
-  losses: {info: infonce}
-  train: {steps: 2, batch: 8, lr: 1e-3}
-  evaluate: [{name: scenes, pairs: 50, probes: false}]
-ablate: {plain: {}, warm: {losses.info.temperature: 0.1}}
-"""
+SMALL = Path(__file__).parents[1] / "suites" / "small.yaml"
 # prctl's PR_CAPBSET_DROP, and CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER.
 _DROP, _PASSING_OVER = 24, (1, 2, 3)
 
@@ -38,7 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(made)
         patch.setenv("DALR_BENCH_CACHE", str(made / "cache"))
-        (made / "small.yaml").write_text(SUITE)
+        (made / "small.yaml").write_bytes(SMALL.read_bytes())
         (made / "full").mkdir()
         (made / "read only").mkdir(mode=0o555)
         with pytest.raises(SystemExit) as left:

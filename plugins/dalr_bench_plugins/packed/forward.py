@@ -17,7 +17,7 @@ from dalr_bench_plugins.networks.pooling import MEAN_OF_LAYERS, Pooling
 from dalr_bench_plugins.packed.draws import Draws
 from dalr_bench_plugins.packed.fused import Fused, can_fuse
 from dalr_bench_plugins.packed.layers import Layer, embedded, layers, positions, share
-from dalr_bench_plugins.packed.opening import opening
+from dalr_bench_plugins.packed.opening import Opened, opening
 from dalr_bench_plugins.packed.packing import Packing, Places, in_pieces, packed, padded
 from dalr_bench_plugins.packed.plain import Pair, Plain, firsts, means, on_host
 from dalr_bench_plugins.packed.weights import Held, Live
@@ -70,11 +70,11 @@ def trained(
 class _Pass:
     """One forward. States are pairs: the residual stream, and what the next layer reads.
 
-    `opened`: the tokens' embeddings and the first layer's queries, keys and values, where those were made before.
+    `opened`: what the tokens bring to the first layer's attention, where it was made before.
     """
 
     def __init__(
-        self, encoder: Any, packing: Packing, places: Places, pieces: Plain | Fused, opened: Pair | None = None
+        self, encoder: Any, packing: Packing, places: Places, pieces: Plain | Fused, opened: Opened | None = None
     ) -> None:
         self.encoder, self.packing, self.places, self.pieces, self.opened = encoder, packing, places, pieces, opened
 
@@ -100,7 +100,7 @@ class _Pass:
 
     def _through(self, stack: Sequence[Layer], ids_T: torch.Tensor) -> Iterator[Pair]:
         """States after the embeddings and after every layer."""
-        stream = self._embedded(ids_T) if self.opened is None else self.opened[0]
+        stream = self._embedded(ids_T) if self.opened is None else self.opened.states
         pair = (stream, stream)
         yield pair
         for layer in stack:
@@ -117,13 +117,11 @@ class _Pass:
         return checkpoint(run, layer, pair, use_reentrant=False) if layer.again else run(layer, pair)
 
     def _layer(self, layer: Layer, pair: Pair) -> Pair:
-        pieces = self.pieces
-        pieces.begin()
-        if self.opened is not None and isinstance(pieces, Fused) and pair[0] is self.opened[0]:
-            context = pieces.among(self.opened[1], layer, self.packing)
-        else:
-            context = pieces.attend(pair[1], layer, self.packing)
-        return self._after(layer, context, pair[0])
+        self.pieces.begin()
+        opened = self.opened
+        if opened is not None and pair[0] is opened.states:  # the first layer
+            return self._after(layer, opened.attend(layer, self.packing), pair[0])
+        return self._after(layer, self.pieces.attend(pair[1], layer, self.packing), pair[0])
 
     def _first_of_last(self, layer: Layer, pair: Pair) -> torch.Tensor:
         """The layer for the first token of each sentence alone."""

@@ -53,6 +53,11 @@ class Fused:
         if self.draws is not None:
             self.draws.anew()
 
+    def _only_looks(self) -> bool:
+        """An evaluation, which may round otherwise: a step that encodes twice (`micro_batch`), first without a gradient, gets
+        the same rows both times."""
+        return self.draws is None and not torch.is_grad_enabled()
+
     def drop(self, states: torch.Tensor, share: float) -> torch.Tensor:
         """Dropout."""
         kept = self._keep(share, *states.shape)
@@ -61,15 +66,17 @@ class Fused:
     def _keep(self, share: float, *shape: int) -> Kept | None:
         return None if self.draws is None else self.draws.keep(share, *shape)
 
+    def _keep_scores(self, layer: Layer, sentences: Sentences) -> Kept | None:
+        return None if self.draws is None else self.draws.keep_scores(layer.attention_dropout, sentences.draws)
+
     def settle(
         self, rows: torch.Tensor, part: nn.Linear, kept: torch.Tensor, norm: nn.LayerNorm, share: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """LayerNorm(dropout(linear(rows)) + kept)."""
         fresh = linear(rows, self.weights.of(part))
-        drawn = self._keep(share, *fresh.shape)
-        how = (norm.eps, drawn)
-        if not torch.is_grad_enabled():
-            return _settled(fresh, part.bias, kept, norm, Dropping(drawn))
+        if self._only_looks():
+            return _settled(fresh, part.bias, kept, norm)
+        how = (norm.eps, self._keep(share, *fresh.shape))
         stream, feed = _applied(_Settle, fresh, part.bias, kept, norm.weight, norm.bias, how)
         return stream, feed
 
@@ -78,10 +85,10 @@ class Fused:
     ) -> torch.Tensor:
         """GELU(linear(rows))."""
         weight = self.weights.of(part)
-        if not torch.is_grad_enabled():
-            whole = linear_gelu(rows, weight, part.bias)
-            return _gelu(linear(rows, weight), part.bias) if whole is None else whole
-        out: torch.Tensor = _applied(_Gelu, linear(rows, weight), part.bias)
+        if self._only_looks() and (found := linear_gelu(rows, weight, part.bias)) is not None:
+            return found
+        before = linear(rows, weight)
+        out: torch.Tensor = _applied(_Gelu, before, part.bias) if torch.is_grad_enabled() else _gelu(before, part.bias)
         return out
 
     def attend(self, states: torch.Tensor, layer: Layer, packing: Packing) -> torch.Tensor:
@@ -95,7 +102,7 @@ class Fused:
     def among(self, qkv: torch.Tensor, layer: Layer, packing: Packing) -> torch.Tensor:
         """`attend` from there on."""
         sentences = _sentences(packing, layer, square=True)
-        drawn = None if self.draws is None else self.draws.keep_scores(layer.attention_dropout, sentences.draws)
+        drawn = self._keep_scores(layer, sentences)
         if not torch.is_grad_enabled():
             return _attended(qkv, sentences, Dropping(drawn), None)
         out: torch.Tensor = _applied(_Attend, qkv, sentences, drawn)
@@ -112,7 +119,7 @@ class Fused:
         turned = torch.einsum("shd,hdc->shc", asks, _by_head(layer.key.weight, heads, asks)).float()
         offset = (asks.float() * layer.key.bias.view(heads, width)).sum(-1)
         sentences = _sentences(packing, layer, square=False)
-        drawn = None if self.draws is None else self.draws.keep_scores(layer.attention_dropout, sentences.draws)
+        drawn = self._keep_scores(layer, sentences)
         found, total = _applied(_Gather, turned, offset, states, sentences, drawn)
         values = torch.einsum("shc,hdc->shd", found.to(asks.dtype), _by_head(layer.value.weight, heads, asks))
         out: torch.Tensor = values + (total[..., None] * layer.value.bias.view(heads, width)).to(values.dtype)
@@ -170,9 +177,9 @@ class _Settle(torch.autograd.Function):
         return fresh, bias_grad, kept, gain_grad, shift_grad, None
 
 
-def _settled(fresh: torch.Tensor, bias: Any, kept: torch.Tensor, norm: nn.LayerNorm, drop: Dropping) -> Pair:
+def _settled(fresh: torch.Tensor, bias: Any, kept: torch.Tensor, norm: nn.LayerNorm) -> Pair:
     """In place of `fresh`, and nothing kept for a way back."""
-    full = fresh.dtype == torch.float32
+    full, drop = fresh.dtype == torch.float32, Dropping(None)
     out, low, call = fresh if full else torch.empty_like(kept), None if full else fresh, Call("settle", fresh.dtype)
     by_rows(
         fresh.shape, lambda r, n: call(r, fresh, bias, kept, drop, norm.weight, norm.bias, norm.eps, out, low, None)

@@ -14,21 +14,33 @@ import torch
 
 from dalr_bench_plugins.packed.fused import Fused
 from dalr_bench_plugins.packed.layers import Layer, embedded, positions
-from dalr_bench_plugins.packed.packing import packed
+from dalr_bench_plugins.packed.packing import Packing, packed
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Of n tokens: their embeddings [n, H], and the first layer's queries, keys and values [n, 3H] of them."""
+
+    states: torch.Tensor
+    qkv: torch.Tensor
+    pieces: Fused
+
+    def attend(self, first: Layer, packing: Packing) -> torch.Tensor:
+        """The first layer's attention, [n, H]."""
+        return self.pieces.among(self.qkv, first, packing)
 
 
 @dataclass(frozen=True)
 class Opening:
-    """Of U pairs of id and place: states [U, H] and queries, keys and values [U, 3H]; `pair_T`: each token's pair."""
+    """The same of U pairs of id and place; `pair_T`: each token's pair."""
 
-    states_UH: torch.Tensor
-    qkv_UH: torch.Tensor
+    pairs: Opened
     pair_T: torch.Tensor
 
-    def of(self, tokens: slice) -> tuple[torch.Tensor, torch.Tensor]:
-        """States [n, H] and queries, keys and values [n, 3H] of some of the tokens."""
-        pairs = self.pair_T[tokens]
-        return self.states_UH.index_select(0, pairs), self.qkv_UH.index_select(0, pairs)
+    def of(self, tokens: slice) -> Opened:
+        """Of some of the tokens."""
+        chosen = self.pair_T[tokens]
+        return Opened(self.pairs.states.index_select(0, chosen), self.pairs.qkv.index_select(0, chosen), self.pairs.pieces)
 
 
 def opening(embeddings: Any, first: Layer, pieces: Fused, ids_T: torch.Tensor, lengths_N: Sequence[int]) -> Opening:
@@ -37,4 +49,4 @@ def opening(embeddings: Any, first: Layer, pieces: Fused, ids_T: torch.Tensor, l
     places = embeddings.position_embeddings.num_embeddings
     pair_U, pair_T = torch.unique(ids_T * places + position_T, return_inverse=True)
     states_UH = embedded(embeddings, pair_U // places, pair_U % places)
-    return Opening(states_UH, pieces.asked(states_UH, first), pair_T)
+    return Opening(Opened(states_UH, pieces.asked(states_UH, first), pieces), pair_T)

@@ -133,14 +133,14 @@ def test_pieces_of_a_batch_give_what_it_gives_whole(precision: str, way: str, mo
     torch.testing.assert_close(cut, whole, rtol=0, atol=2e-6 if precision == "fp32" else 0.03)
 
 
+@pytest.mark.usefixtures("fused")
 @pytest.mark.parametrize(("family", "pairs"), [("bert", 7), ("roberta", 6)])
 def test_the_first_layer_asks_once_for_every_id_and_place(
     family: str, pairs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, asked = encoder(family), []
-    if not can_fuse(model, torch.device("cpu")):
-        pytest.skip("no compiler here")
-    rows = [torch.tensor(ids) for ids in ([7, 8], [7, 9, 8], [7, 8, 9], [7, 9, 1, 9])]  # 1 is RoBERTa's padding, not counted as a place
+    # 1 is RoBERTa's padding, not counted as a place.
+    rows = [torch.tensor(ids) for ids in ([7, 8], [7, 9, 8], [7, 8, 9], [7, 9, 1, 9])]
     original = Fused.asked
 
     def watched(self: Fused, states: torch.Tensor, layer: Any) -> torch.Tensor:

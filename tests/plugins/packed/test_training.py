@@ -212,6 +212,16 @@ def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch, way: str) 
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 
+def test_without_gradients_the_rows_are_the_same_to_the_bit(way: str) -> None:
+    """`micro_batch` encodes every piece twice, first without a graph, and losses see the first rows."""
+    model, found = encoder("Bert", dropout=0.2), []
+    for grad in (False, True):
+        torch.manual_seed(0)
+        with torch.set_grad_enabled(grad):
+            found.append(packed(model, "mean", False)[0].detach())
+    assert torch.equal(*found)
+
+
 def test_a_graph_may_be_walked_twice(way: str) -> None:
     """Gradient analysis asks a step's graph for the gradient of each term."""
     model = encoder("Bert")
