@@ -43,6 +43,7 @@ FLOORS = [
         "stopping",
         "process",
         "orphans",
+        "sending",
     },
     {"plugin"},
     {"record", "data", "execute", "statistics", "scaffold"},

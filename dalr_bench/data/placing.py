@@ -6,12 +6,10 @@ step are gathered on the host from the memory-mapped files, and copied from pinn
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import torch
 
 from dalr_bench.data.shards import Numbers, Table
+from dalr_bench.sending import sent
 
 GIB = 1 << 30
 HOST_BYTES, DEVICE_BYTES = GIB, 8 * GIB
@@ -25,12 +23,6 @@ def fits(nbytes: int, device: torch.device) -> bool:
     return nbytes <= min(DEVICE_BYTES, free // 4)
 
 
-def moved(rows: np.ndarray[Any, Any], device: torch.device) -> torch.Tensor:
-    """An array of the host on the device; to CUDA from pinned memory and without waiting."""
-    found = torch.from_numpy(rows)
-    return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found
-
-
 class Paged:
     """A table that stays in its files. Indexed like a tensor on the device, by row numbers the host knows."""
 
@@ -39,7 +31,7 @@ class Paged:
 
     def rows(self, numbers: Numbers) -> torch.Tensor:
         """[k, T] on the device, in the order asked."""
-        return moved(self.table.take(numbers), self.device)
+        return sent(torch.from_numpy(self.table.take(numbers)), self.device)
 
 
 def placed(table: Table, device: torch.device) -> torch.Tensor | Paged:

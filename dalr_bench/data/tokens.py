@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from dalr_bench.cache import READY, build_once, store_root
-from dalr_bench.data.placing import moved
 from dalr_bench.errors import DataError, counted
 from dalr_bench.protocols import Tokenizer
+from dalr_bench.sending import sent
 from dalr_bench.types import Corpus, TokenBatch
 
 _CHUNK = 20_000
@@ -131,7 +131,8 @@ class PagedTokens:
         mask_NL = position_L < lengths_N[:, None]
         index_NL = np.minimum(self._store.offsets[rows][:, None] + position_L, len(self._store.ids) - 1)
         ids_NL = np.where(mask_NL, self._store.ids[index_NL].astype(np.int64), self._store.pad_id)
-        return TokenBatch(moved(ids_NL, self._device), moved(mask_NL.astype(np.int64), self._device), lengths_N)
+        sent_NL, sent_mask_NL = (sent(torch.from_numpy(part), self._device) for part in (ids_NL, mask_NL.astype(np.int64)))
+        return TokenBatch(sent_NL, sent_mask_NL, lengths_N)
 
 
 def tokens_on(store: TokenStore, device: torch.device) -> DeviceTokens | PagedTokens:

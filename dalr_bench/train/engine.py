@@ -18,6 +18,7 @@ from dalr_bench.data.shards import Numbers
 from dalr_bench.data.teachers import TeacherBank
 from dalr_bench.data.tokens import DeviceTokens, PagedTokens
 from dalr_bench.errors import TrainingError
+from dalr_bench.sending import sent
 from dalr_bench.train import gradcache
 from dalr_bench.train.compiling import compiling, step_begins
 from dalr_bench.train.course import Course, Keeper, Saver, Trained
@@ -211,7 +212,7 @@ class Engine:
         stream = self.stream(step)
         for start in range(0, len(rows), size):
             piece = rows[start : start + size]
-            piece_N = torch.from_numpy(piece).to(self.device, non_blocking=True)
+            piece_N = sent(torch.from_numpy(piece), self.device)
             columns = [column.batch(piece, piece_N) for column in stream.columns]
             yield Batch(name, piece_N, stream.tokens.batch(piece, piece_N), None, {}, None, columns)
 
@@ -219,7 +220,7 @@ class Engine:
         """Gather a step's rows: integers and stored features only."""
         name, rows = self.schedule.at(step)
         stream = self.stream(step)
-        rows_N = torch.from_numpy(rows).to(self.device, non_blocking=True)
+        rows_N = sent(torch.from_numpy(rows), self.device)
         images_N = None if stream.image_of is None else stream.image_of[rows_N]
         pixels = None if stream.pixels is None or images_N is None else stream.pixels[images_N]
         keys = stream.host_image_of

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from dalr_bench.sending import sent
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
@@ -26,8 +28,8 @@ def deranged(keys_N: Tensor, generator: Generator) -> Tensor:
     """
     n = len(keys_N)
     device = keys_N.device
-    rank_N = torch.randperm(n, generator=generator).to(device, non_blocking=True)
-    draw = torch.rand((), generator=generator).to(device, non_blocking=True)
+    rank_N = sent(torch.randperm(n, generator=generator), device)
+    draw = sent(torch.rand((), generator=generator), device)
     same_NN = keys_N[:, None] == keys_N[None, :]
     block_N = rank_N.expand(n, n).masked_fill(~same_NN, n).amin(1)
     order_N = (block_N * n + rank_N).argsort()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from dalr_bench.sending import sent
 from dalr_bench_plugins.formulas.similarity import single
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ def draw_masks(masks: Masks, ids_NL: Tensor, words_NL: Tensor, generator: Genera
     shown_NL = ids_NL.masked_fill(chosen_NL, masks.mask_id)
     if masks.random_share or masks.keep_share:
         fate_NL = _uniform(ids_NL, generator)
-        random_NL = torch.randint(masks.vocabulary, ids_NL.shape, generator=generator)
-        random_NL = random_NL.to(ids_NL.device, non_blocking=True)
+        random_NL = sent(torch.randint(masks.vocabulary, ids_NL.shape, generator=generator), ids_NL.device)
         shown_NL = torch.where(chosen_NL & (fate_NL < masks.random_share), random_NL, shown_NL)
         kept_NL = chosen_NL & (fate_NL >= 1 - masks.keep_share)
         shown_NL = torch.where(kept_NL, ids_NL, shown_NL)
@@ -60,4 +60,4 @@ def mean_where(values_NL: Tensor, counted_NL: Tensor) -> Tensor:
 
 
 def _uniform(like_NL: Tensor, generator: Generator) -> Tensor:
-    return torch.rand(like_NL.shape, generator=generator).to(like_NL.device, non_blocking=True)
+    return sent(torch.rand(like_NL.shape, generator=generator), like_NL.device)

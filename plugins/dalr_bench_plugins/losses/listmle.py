@@ -9,6 +9,7 @@ from pydantic import Field
 
 from dalr_bench import LossInputs, LossOutput, TeacherText, hookimpl
 from dalr_bench.plugin.spec import Register
+from dalr_bench.sending import sent
 from dalr_bench_plugins.formulas.divergence import listed, reduced
 from dalr_bench_plugins.formulas.ranking import descending, order_losses
 from dalr_bench_plugins.formulas.similarity import cosines, teacher_cosines, with_margin
@@ -75,7 +76,7 @@ class ListMle:
     def _ties(self, inputs: LossInputs, teacher_NM: Tensor) -> Tensor | None:
         if self.ties == "stable":
             return None
-        return torch.randperm(teacher_NM.shape[1], generator=inputs.generator).to(teacher_NM.device, non_blocking=True)
+        return sent(torch.randperm(teacher_NM.shape[1], generator=inputs.generator), teacher_NM.device)
 
 
 @hookimpl

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from dalr_bench import TokenBatch
+from dalr_bench.sending import sent
 
 # What a further bucket costs, in tokens: on a CPU next to nothing, on a GPU some hundred kernels more.
 _OVERHEAD = {"cpu": 64, "cuda": 4096}
@@ -31,9 +32,7 @@ def by_length(tokens: TokenBatch, views: int, forward: Forward) -> tuple[torch.T
     order = np.concatenate(buckets)
     back = np.empty_like(order)
     back[order] = np.arange(count)
-    places = torch.from_numpy(np.concatenate([order, back]))
-    if device.type == "cuda":
-        places = places.pin_memory().to(device, non_blocking=True)
+    places = sent(torch.from_numpy(np.concatenate([order, back])), device)
     order_N, back_N = torch.split_with_sizes(places, [count, count])
     rows, states = [], []
     for bucket, rows_B in zip(buckets, torch.split_with_sizes(order_N, [len(one) for one in buckets]), strict=True):

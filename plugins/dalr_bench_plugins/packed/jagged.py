@@ -15,7 +15,7 @@ def attend_jagged(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, layer: Layer, packing: Packing
 ) -> torch.Tensor:
     """softmax(q k / sqrt(d)) v within each sentence, [V*T, H] each. Lengths come from the host: nothing is asked."""
-    start_S = _sent(torch.from_numpy(packing.start_S), query.device)
+    start_S = packing.on(query.device).start_S
     shortest, longest = int(packing.sorted_N[0]), int(packing.sorted_N[-1])
 
     def nested(part: torch.Tensor) -> torch.Tensor:
@@ -35,7 +35,7 @@ def attend_padded(
 ) -> torch.Tensor:
     """One question a sentence, [S, H], of its tokens' keys and values, [V*T, H] each: small enough to be padded."""
     width, rows = int(packing.sorted_N[-1]), len(query)
-    start_S = _sent(torch.from_numpy(packing.start_S), query.device)
+    start_S = packing.on(query.device).start_S
     place_L = torch.arange(width, device=query.device)
     real_SL = place_L < start_S.diff()[:, None]
     token_SL = (start_S[:-1, None] + place_L).clamp_(max=len(key) - 1)
@@ -44,7 +44,3 @@ def attend_padded(
     mask = real_SL[:, None, None, :]
     found = F.scaled_dot_product_attention(asks, keys, values, attn_mask=mask, dropout_p=layer.attention_dropout)
     return found.reshape(rows, -1)
-
-
-def _sent(numbers: torch.Tensor, device: torch.device) -> torch.Tensor:
-    return numbers.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else numbers

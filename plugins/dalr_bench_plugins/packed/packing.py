@@ -6,7 +6,7 @@ Everything follows from lengths the host knows, so that no device is asked; what
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from dalr_bench.sending import sent
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Places:
 
     `index_T`: where a token lies in the padded ids, read row by row. `position_T`: its place in its sentence.
     `opening_T`: the first token of its sentence. `first_N`: each sentence's first token. `back_N`: where in the order
-    of lengths row i of the batch stands.
+    of lengths row i of the batch stands. `start_S`: first tokens of all V*N sentences among all V*T, and the end, [V*N + 1].
     """
 
     index_T: torch.Tensor
@@ -43,6 +45,7 @@ class Places:
     opening_T: torch.Tensor
     first_N: torch.Tensor
     back_N: torch.Tensor
+    start_S: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Packing:
     lengths_N: NDArray[np.int64]
     width: int
     views: int = 1
+    _there: dict[torch.device, Places] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def order_N(self) -> NDArray[np.int64]:
@@ -88,17 +92,20 @@ class Packing:
         return list(_groups(self.sorted_N.tolist()))
 
     def on(self, device: torch.device) -> Places:
-        """The device's numbers, in one copy that the host does not wait for."""
+        """The device's numbers, in one copy that the host does not wait for; made once."""
+        if device not in self._there:
+            self._there[device] = self._sent(device)
+        return self._there[device]
+
+    def _sent(self, device: torch.device) -> Places:
         first = self.start_S[: len(self.lengths_N)]
         opening = np.repeat(first, self.sorted_N)
         position = np.arange(self.tokens) - opening
         index = np.repeat(self.order_N * self.width, self.sorted_N) + position
         back = np.empty_like(self.order_N)
         back[self.order_N] = np.arange(len(back))
-        parts = (index, position, opening, first, back)
-        whole = torch.from_numpy(np.concatenate(parts))
-        if device.type == "cuda":
-            whole = whole.pin_memory().to(device, non_blocking=True)
+        parts = (index, position, opening, first, back, self.start_S)
+        whole = sent(torch.from_numpy(np.concatenate(parts)), device)
         return Places(*torch.split_with_sizes(whole, [len(part) for part in parts]))
 
 

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from dalr_bench import TokenBatch
+from dalr_bench.sending import sent
 from dalr_bench_plugins.networks.pooling import Pooling
 from dalr_bench_plugins.packed.layers import layers
 from dalr_bench_plugins.shaped.forward import Stack, embedded, stack_of, through
@@ -72,9 +73,7 @@ def _sent(order: np.ndarray[Any, Any], count: int, device: torch.device) -> tupl
     """The order of slices, and where in it row i of the batch stands, in one copy that the host does not wait for."""
     back = np.empty(count, np.int64)
     back[order[:count]] = np.arange(count)
-    both = torch.from_numpy(np.concatenate([order, back]))
-    if device.type == "cuda":
-        both = both.pin_memory().to(device, non_blocking=True)
+    both = sent(torch.from_numpy(np.concatenate([order, back])), device)
     first, second = torch.split_with_sizes(both, [len(order), count])
     return first, second
 
