@@ -48,8 +48,10 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     return nullcontext()
 
 
-# glibc's mallopt; the GNU C Library's manual, Malloc Tunable Parameters.
+# glibc's mallopt; the GNU C Library's manual, Malloc Tunable Parameters. A threshold of -1 is never reached: a large
+# encoder's step frees more than the 2 GiB that an int could say.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
+_NEVER = -1
 
 
 def keep_pages(device: torch.device) -> bool:
@@ -63,5 +65,5 @@ def keep_pages(device: torch.device) -> bool:
         library.gnu_get_libc_version  # noqa: B018  an AttributeError elsewhere
     except (OSError, AttributeError):
         return False
-    wanted = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, (1 << 31) - 1), (_TOP_PAD, 64 << 20))
+    wanted = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER), (_TOP_PAD, 64 << 20))
     return all(library.mallopt(name, value) == 1 for name, value in wanted)

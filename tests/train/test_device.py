@@ -60,3 +60,19 @@ def test_pages_are_kept_on_a_cpu_alone() -> None:
     assert elsewhere == "False"
     if kept == "True":
         assert int(after) < int(plain) / 2
+
+
+def test_more_than_two_gigabytes_are_kept_too() -> None:
+    """A step of an encoder of BERT's size frees more than that at once. Nothing is written into them, so no memory is used."""
+    code = (
+        "import ctypes, torch\n"
+        "from dalr_bench.train.device import keep_pages\n"
+        "kept, end = keep_pages(torch.device('cpu')), ctypes.CDLL(None).sbrk\n"
+        "end.restype = ctypes.c_void_p\n"
+        "states = torch.empty(3 << 30, dtype=torch.uint8)\n"
+        "there = end(0)\n"
+        "del states\n"
+        "print(kept, there == end(0))\n"
+    )
+    kept, same = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert same == "True" or kept == "False"
