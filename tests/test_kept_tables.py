@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ FORMATS = {
     "json": "json",
     "typst": "typ",
 }
+Gain = tuple[float, float]
 OPTIONS = {"ablation": ["--baseline", "baseline"]}
 
 
@@ -69,3 +71,19 @@ def test_the_readme_shows_the_ablation_and_its_machine(tmp_path: Path) -> None:
     found = marked.search(readme.read_text())
     assert found is not None
     assert made.strip() in found.group(0)
+
+
+def test_the_readmes_sentence_says_what_the_main_table_says() -> None:
+    """Gains on Scenes-STS over the baseline, mean and deviation over seeds."""
+    table = json.loads((ROOT / "docs" / "tables" / "ablation.json").read_text())
+    gains = {(row["group"], row["name"]): row["cells"]["Scenes-STS"]["delta"] for row in table["rows"]}
+
+    def said(name: str, choose: Callable[[list[Gain]], Gain], image_text: bool | None) -> str:
+        chosen = [gain for (group, row), gain in gains.items() if row == name and image_text in (None, "image-text" in group)]
+        mean, deviation = choose([(gain["mean"], gain["std"]) for gain in chosen])
+        return f"{mean:.0f} ±{deviation:.0f}".replace("-", "−")
+
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert f"IML gains {said('+IML', max, True)} points over the baseline with the image-text teacher's text side" in readme
+    assert f"with text teachers {said('+IML', min, False)} to {said('+IML', max, False)}; CML gains nothing beyond noise" in readme
+    assert f"(between {said('+CML', min, None)} and {said('+CML', max, None)})" in readme
