@@ -251,6 +251,13 @@ inline void ahead(const T *from, int64_t step, int64_t rows, int64_t columns) {
         for (int64_t c = 0; c < columns; c += 64 / int64_t(sizeof(T))) __builtin_prefetch(from + i * step + c);
 }
 
+// As `ahead`, of rows that this head will write, while it is worked on.
+template <class T>
+inline void awaited(T *to, int64_t step, int64_t rows, int64_t columns) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t c = 0; c < columns; c += 64 / int64_t(sizeof(T))) __builtin_prefetch(to + i * step + c, 1);
+}
+
 template <class T>
 void attend(Sentences s, const T *qkv, Dropout drop, float *probabilities, T *out) {
     int64_t hidden = s.heads * s.width, step = 3 * hidden;
@@ -288,6 +295,11 @@ void attend_back(Sentences s, const T *qkv, Dropout drop, const float *probabili
         for (int64_t h = 0; h < s.heads; h++) {
             const T *from = qkv + s.start[n] * step + h * s.width, *back = grad + s.start[n] * hidden + h * s.width;
             T *to = grad_qkv + s.start[n] * step + h * s.width;
+            if (h + 1 < s.heads) {
+                for (int part = 0; part < 3; part++) ahead(from + part * hidden + s.width, step, length, s.width);
+                ahead(back + s.width, hidden, length, s.width);
+            }
+            for (int part = 0; part < 3; part++) awaited(to + part * hidden, step, length, s.width);
             const float *p = probabilities + s.room[n] + h * length * wide;
             Scores head = {length, length, wide, drop, s.place[n] + h * length * length, s.scale};
             Left query = rows_of(from, step, length, s.width, q), key = rows_of(from + hidden, step, length, s.width, k);
