@@ -97,6 +97,19 @@ def test_a_folder_that_may_not_be_written(place: Path, words: tuple[str, ...]) -
     assert not list((place / "read only").iterdir())
 
 
+def test_scores_are_shown_where_they_cannot_be_written(place: Path) -> None:
+    """A full disk does not take with it what was hours of work."""
+    scoring = ("score", "scored", "--evaluators", "scenes", "--set", "scenes.pairs=50", "--set", "scenes.probes=false")
+    assert ended(place, "export", "results/small", "plain", "--to", "scored", before=lambda: None)[0] == 0
+    code, shown, said = ended(place, *scoring, before=lambda: None)
+    assert code == 0, said
+    assert "Scenes-STS" in shown
+    code, out, said = ended(place, *scoring, "--out", "full/scores.json", before=no_room)
+    assert (code, out) == (1, shown)
+    assert said.splitlines()[-1].startswith("error: full/scores.json")
+    assert not list((place / "full").iterdir())
+
+
 def test_pruning_says_what_could_not_be_removed(place: Path) -> None:
     def build(folder: Path) -> None:
         (folder / "meta.json").write_text("{}")
