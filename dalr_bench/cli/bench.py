@@ -149,7 +149,10 @@ def _shape(context: click.Context, parameter: click.Parameter, value: str | None
     "--data", type=click.Path(dir_okay=False), metavar="FILE", help="One sentence a line (else generated ones)."
 )
 @click.option(
-    "--shape", callback=_shape, metavar="LxHxAxF", help="Random weights: layers x width x heads x inner width."
+    "--shape",
+    callback=_shape,
+    metavar="LxHxAxF",
+    help="Random weights: layers x width x heads x inner width; the vocabulary stays MODEL's.",
 )
 @click.option("--batch", type=click.IntRange(min=2), default=64, show_default=True, help="Sentences of a step.")
 @click.option(

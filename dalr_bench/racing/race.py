@@ -49,8 +49,8 @@ def race(wish: Wish, data: Path | None, catalogue: Catalogue, told: Callable[[st
         found: dict[str, list[Row]] = {name: [] for name in sides}
         rates: list[Row] = []
         for number in range(steps):
-            for name, side in sides.items():
-                found[name].append(side.step())
+            for name in _turns(list(sides), number):
+                found[name].append(sides[name].step())
             rates.append(rate.step())
             if told is not None:
                 told(f"round {number} of {wish.rounds}{' (warming up)' if number == 0 else ''}")
@@ -85,6 +85,11 @@ def _setting(wish: Wish, sentences: Sequence[str], steps: int, folder: Path, cat
     setting = Setting(wish, sentences=str(texts), batches=batches, **module.prepare(wish, sentences, folder))
     setting.write(folder / "setting.json")
     return setting
+
+
+def _turns(names: Sequence[str], number: int) -> Sequence[str]:
+    """To and fro: what a step leaves in the caches, and how warm the processor is, must not always fall to the same side."""
+    return names if number % 2 == 0 else names[::-1]
 
 
 @dataclass(frozen=True)

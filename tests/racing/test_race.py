@@ -14,10 +14,10 @@ from dalr_bench import TrainingError
 from dalr_bench.cli.main import main
 from dalr_bench.plugin.manager import load
 from dalr_bench.racing.gate import Gate
-from dalr_bench.racing.race import Raced, race
+from dalr_bench.racing.race import Raced, _Process, race
 from dalr_bench.racing.result import document, lines
 from dalr_bench.racing.setting import BARE, OURS, Setting, Wish, read
-from dalr_bench.racing.work import needed
+from dalr_bench.racing.work import RATE, needed
 from dalr_bench_plugins.rivals import track
 
 SENTENCES = [f"the {a} {b} {c}" for a in ("red", "big", "old") for b in ("dog sees", "cat") for c in ("it", "us today")]
@@ -115,6 +115,23 @@ def test_a_small_race_through_the_command(tmp_path: Path, capsys: pytest.Capture
     losses = [side["mean_loss"] for side in found["sides"].values()]
     assert max(losses) - min(losses) < 0.5  # one model, one order of batches, other dropout draws
     assert found["wish"]["their_precision"] == "fp32"
+
+
+def test_sides_take_turns_to_and_fro(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[str] = []
+    step = _Process.step
+
+    def noted(side: _Process) -> Any:
+        turns.append(side.name)
+        return step(side)
+
+    data = tmp_path / "lines.txt"
+    data.write_text("\n".join(SENTENCES))
+    monkeypatch.setattr(_Process, "step", noted)
+    monkeypatch.setattr(track, "_LIBRARY", {})
+    race(Wish(shape=(1, 32, 2, 48), batch=6, rounds=2), data, load().catalogue)
+    theirs = "papers' loop"
+    assert turns == [OURS, theirs, RATE, theirs, OURS, RATE, OURS, theirs, RATE]
 
 
 @pytest.mark.slow
