@@ -244,18 +244,11 @@ inline void product_to(int64_t m, int64_t n, int64_t k, Left a, Left b, bf16 *to
         for (int64_t c = 0; c < n; c++) store(to + i * step + c, room[i * n + c]);
 }
 
-// Asks for rows of the next head while this one is worked on: they lie too far apart for the processor to guess.
-template <class T>
-inline void ahead(const T *from, int64_t step, int64_t rows, int64_t columns) {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t c = 0; c < columns; c += 64 / int64_t(sizeof(T))) __builtin_prefetch(from + i * step + c);
-}
-
-// As `ahead`, of rows that this head will write, while it is worked on.
-template <class T>
-inline void awaited(T *to, int64_t step, int64_t rows, int64_t columns) {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t c = 0; c < columns; c += 64 / int64_t(sizeof(T))) __builtin_prefetch(to + i * step + c, 1);
+// Asks for rows before they are read (or, with WRITTEN, written): they lie too far apart for the processor to guess.
+template <int WRITTEN, class T>
+inline void ahead(const T *rows, int64_t step, int64_t count, int64_t columns) {
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t c = 0; c < columns; c += 64 / int64_t(sizeof(T))) __builtin_prefetch(rows + i * step + c, WRITTEN);
 }
 
 template <class T>
@@ -272,7 +265,7 @@ void attend(Sentences s, const T *qkv, Dropout drop, float *probabilities, T *ou
             float *p = probabilities ? probabilities + s.room[n] + h * length * wide : scores;
             Scores head = {length, length, wide, drop, s.place[n] + h * length * length, s.scale};
             if (h + 1 < s.heads)
-                for (int part = 0; part < 3; part++) ahead(from + part * hidden + s.width, step, length, s.width);
+                for (int part = 0; part < 3; part++) ahead<0>(from + part * hidden + s.width, step, length, s.width);
             copy_turned(from, step, length, s.width, turned, wide);
             Left key = rows_of(from + hidden, step, length, s.width, k);
             product(length, wide, s.width, key, turned, wide, p, wide);
@@ -296,10 +289,10 @@ void attend_back(Sentences s, const T *qkv, Dropout drop, const float *probabili
             const T *from = qkv + s.start[n] * step + h * s.width, *back = grad + s.start[n] * hidden + h * s.width;
             T *to = grad_qkv + s.start[n] * step + h * s.width;
             if (h + 1 < s.heads) {
-                for (int part = 0; part < 3; part++) ahead(from + part * hidden + s.width, step, length, s.width);
-                ahead(back + s.width, hidden, length, s.width);
+                for (int part = 0; part < 3; part++) ahead<0>(from + part * hidden + s.width, step, length, s.width);
+                ahead<0>(back + s.width, hidden, length, s.width);
             }
-            for (int part = 0; part < 3; part++) awaited(to + part * hidden, step, length, s.width);
+            for (int part = 0; part < 3; part++) ahead<1>(to + part * hidden, step, length, s.width);
             const float *p = probabilities + s.room[n] + h * length * wide;
             Scores head = {length, length, wide, drop, s.place[n] + h * length * length, s.scale};
             Left query = rows_of(from, step, length, s.width, q), key = rows_of(from + hidden, step, length, s.width, k);
