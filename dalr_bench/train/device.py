@@ -49,7 +49,7 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
 
 
 # glibc's mallopt; the GNU C Library's manual, Malloc Tunable Parameters. A threshold of -1 is never reached: a large
-# encoder's step frees more than the 2 GiB that an int could say.
+# encoder's step may free more than the 2 GiB that an int could say.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 _NEVER = -1
 

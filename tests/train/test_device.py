@@ -63,7 +63,7 @@ def test_pages_are_kept_on_a_cpu_alone() -> None:
 
 
 def test_more_than_two_gigabytes_are_kept_too() -> None:
-    """A step of an encoder of BERT's size frees more than that at once. Nothing is written into them, so no memory is used."""
+    """A step of an encoder of BERT's size may free more than that. Nothing is written into them, so no memory is used."""
     code = (
         "import ctypes, torch\n"
         "from dalr_bench.train.device import keep_pages\n"
