@@ -10,11 +10,19 @@
 
 namespace {
 
-typedef float Lanes __attribute__((vector_size(64), aligned(4), may_alias));
-typedef uint32_t Words __attribute__((vector_size(64)));
-typedef uint16_t Halves __attribute__((vector_size(32), aligned(2), may_alias));
-typedef int32_t Picks __attribute__((vector_size(64)));
+// As many numbers as one register of the processor holds: wider vectors are taken apart number by number.
+#if defined(__AVX512F__)
 constexpr int64_t LANES = 16;
+#elif defined(__AVX2__)
+constexpr int64_t LANES = 8;
+#else
+constexpr int64_t LANES = 4;
+#endif
+typedef float Lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
+typedef uint16_t Halves __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
+typedef int16_t Draws __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
+typedef int32_t Picks __attribute__((vector_size(4 * LANES)));
 
 #define EVERY _Pragma("GCC unroll 16")  // loops over registers
 
@@ -29,40 +37,51 @@ inline float load(const bf16 *from) {
     std::memcpy(&out, &wide, 4);
     return out;
 }
-inline void store(float *to, float value) { *to = value; }
-inline void store(bf16 *to, float value) {
-    uint32_t wide;
-    std::memcpy(&wide, &value, 4);
-    uint32_t rounded = (wide + 0x7fffu + ((wide >> 16) & 1u)) >> 16;
-    to->bits = uint16_t(value != value ? 0x7fc0u : rounded);
+
+inline Lanes lanes_of(const float *from) { return *(const Lanes *)from; }
+inline Lanes lanes_of(const bf16 *from) { return (Lanes)(__builtin_convertvector(*(const Halves *)from, Words) << 16); }
+
+inline Halves rounded(Lanes value) {
+    Words wide = (Words)value;
+    wide = value != value ? Words{} + 0x7fc0u : (wide + 0x7fffu + ((wide >> 16) & 1u)) >> 16;
+    return __builtin_convertvector(wide, Halves);
+}
+
+inline void put(float *to, Lanes value) { *(Lanes *)to = value; }
+inline void put(bf16 *to, Lanes value) { *(Halves *)to = rounded(value); }
+
+inline float across(Lanes values) {
+    float sum = 0;
+    for (int64_t l = 0; l < LANES; l++) sum += values[l];
+    return sum;
 }
 
 struct Dropout {
     const int16_t *draws;
     int32_t threshold;
     float scale;
-    float keep(int64_t at) const { return draws[at] >= threshold ? scale : 0.0f; }
+    Lanes keep(int64_t at) const {
+        Picks drawn = __builtin_convertvector(*(const Draws *)(draws + at), Picks);
+        return drawn >= threshold ? Lanes{} + scale : Lanes{};
+    }
 };
 
 // exp(x) for x <= 0 (cut at -87), relative error under 2e-7: 2^n times a polynomial on [-ln2/2, ln2/2] (Cephes' expf).
-inline float exp_of_negative(float x) {
-    x = x < -87.0f ? -87.0f : x;
-    float n = std::nearbyint(x * 1.44269504f);
-    float r = x - n * 0.693359375f + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
+inline Lanes exp_of_negative(Lanes x) {
+    x = x < -87.0f ? Lanes{} - 87.0f : x;
+    Picks power = __builtin_convertvector(x * 1.44269504f - 0.5f, Picks);  // cut towards zero: the nearest n
+    Lanes n = __builtin_convertvector(power, Lanes);
+    Lanes r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    Lanes p = r * 1.9875691500e-4f + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
     p = p * r * r + r + 1.0f;
-    int32_t power = (int32_t(n) + 127) << 23;
-    float two_to_n;
-    std::memcpy(&two_to_n, &power, 4);
-    return p * two_to_n;
+    return p * (Lanes)((power + 127) << 23);
 }
 
-// C[M, N] (+)= A[M, K] B[K, N]; A by any strides, B and C by rows, N a multiple of 16.
+// C[M, N] (+)= A[M, K] B[K, N]; A by any strides, B and C by rows, N a multiple of LANES.
 struct Left {
     const float *at;
     int64_t row, column;
@@ -108,10 +127,7 @@ void product(int64_t m, int64_t n, int64_t k, Left a, const float *b, int64_t ld
     for (; j < n; j += LANES) strip<1>(m, a, b + j, ldb, k, c + j, ldc, add);
 }
 
-inline int64_t rounded(int64_t length) { return (length + LANES - 1) / LANES * LANES; }
-
-inline Lanes lanes_of(const float *from) { return *(const Lanes *)from; }
-inline Lanes lanes_of(const bf16 *from) { return (Lanes)(__builtin_convertvector(*(const Halves *)from, Words) << 16); }
+inline int64_t up(int64_t length) { return (length + 15) / 16 * 16; }  // as the caller lays probabilities out
 
 template <class T>
 void copy_rows(const T *from, int64_t step, int64_t rows, int64_t columns, float *to) {
@@ -119,8 +135,8 @@ void copy_rows(const T *from, int64_t step, int64_t rows, int64_t columns, float
         for (int64_t c = 0; c < columns; c += LANES) *(Lanes *)(to + i * columns + c) = lanes_of(from + i * step + c);
 }
 
-#if defined(__AVX512F__) && !defined(__clang__)
-// Swaps the blocks of STEP x STEP numbers beside the diagonal; four of these turn 16 rows of 16.
+#ifndef __clang__
+// Swaps the blocks of STEP x STEP numbers beside the diagonal; these for 1, 2, 4, ... turn a square of LANES.
 template <int STEP>
 inline void swap_blocks(Lanes *row) {
     Picks upper, lower;
@@ -134,17 +150,15 @@ inline void swap_blocks(Lanes *row) {
         row[i] = __builtin_shuffle(one, other, upper);
         row[i + STEP] = __builtin_shuffle(one, other, lower);
     }
+    if constexpr (2 * STEP < LANES) swap_blocks<2 * STEP>(row);
 }
 
-// to[c, i] = from[i, c] for 16 columns of at most 16 rows; zero where there is no row.
+// to[c, i] = from[i, c] for LANES columns of at most LANES rows; zero where there is no row.
 template <class T>
 inline void turn_block(const T *from, int64_t step, int64_t rows, float *to, int64_t width) {
     Lanes row[LANES];
     EVERY for (int i = 0; i < LANES; i++) row[i] = i < rows ? lanes_of(from + i * step) : Lanes{};
     swap_blocks<1>(row);
-    swap_blocks<2>(row);
-    swap_blocks<4>(row);
-    swap_blocks<8>(row);
     EVERY for (int i = 0; i < LANES; i++) *(Lanes *)(to + i * width) = row[i];
 }
 #else
@@ -175,22 +189,19 @@ struct Scores {
 // Every column <- softmax(scale * column).
 void soften(Scores s, float *scores) {
     for (int64_t b = 0; b < s.wide; b += LANES) {
-        float top[LANES], sum[LANES] = {};
-        for (int64_t l = 0; l < LANES; l++) top[l] = scores[b + l];
-        for (int64_t j = 1; j < s.keys; j++)
-            for (int64_t l = 0; l < LANES; l++) {
-                float other = scores[j * s.wide + b + l];
-                top[l] = other > top[l] ? other : top[l];
-            }
-        for (int64_t j = 0; j < s.keys; j++)
-            for (int64_t l = 0; l < LANES; l++) {
-                float share = exp_of_negative((scores[j * s.wide + b + l] - top[l]) * s.scale);
-                scores[j * s.wide + b + l] = share;
-                sum[l] += share;
-            }
-        for (int64_t l = 0; l < LANES; l++) sum[l] = 1.0f / sum[l];
-        for (int64_t j = 0; j < s.keys; j++)
-            for (int64_t l = 0; l < LANES; l++) scores[j * s.wide + b + l] *= sum[l];
+        Lanes top = lanes_of(scores + b), sum = {};
+        for (int64_t j = 1; j < s.keys; j++) {
+            Lanes other = lanes_of(scores + j * s.wide + b);
+            top = other > top ? other : top;
+        }
+        for (int64_t j = 0; j < s.keys; j++) {
+            float *at = scores + j * s.wide + b;
+            Lanes share = exp_of_negative((lanes_of(at) - top) * s.scale);
+            put(at, share);
+            sum += share;
+        }
+        Lanes part = 1.0f / sum;
+        for (int64_t j = 0; j < s.keys; j++) put(scores + j * s.wide + b, lanes_of(scores + j * s.wide + b) * part);
     }
 }
 
@@ -198,25 +209,24 @@ void soften(Scores s, float *scores) {
 const float *dropped(Scores s, const float *probability, float *room) {
     if (!s.drop.draws) return probability;
     for (int64_t j = 0; j < s.keys; j++)
-        for (int64_t i = 0; i < s.wide; i++)
-            room[j * s.wide + i] = probability[j * s.wide + i] * s.drop.keep(s.first + j * s.questions + i);
+        for (int64_t b = 0; b < s.wide; b += LANES)
+            put(room + j * s.wide + b, lanes_of(probability + j * s.wide + b) * s.drop.keep(s.first + j * s.questions + b));
     return room;
 }
 
 // From the gradient of dropped probabilities to that of the scores before scaling, in place.
 void harden(Scores s, float *grad, const float *probability) {
     for (int64_t b = 0; b < s.wide; b += LANES) {
-        float dot[LANES] = {};
+        Lanes dot = {};
         for (int64_t j = 0; j < s.keys; j++) {
-            float *row = grad + j * s.wide + b;
-            const float *p = probability + j * s.wide + b;
-            if (s.drop.draws)
-                for (int64_t l = 0; l < LANES; l++) row[l] *= s.drop.keep(s.first + j * s.questions + b + l);
-            for (int64_t l = 0; l < LANES; l++) dot[l] += row[l] * p[l];
+            float *at = grad + j * s.wide + b;
+            Lanes row = lanes_of(at);
+            if (s.drop.draws) put(at, row *= s.drop.keep(s.first + j * s.questions + b));
+            dot += row * lanes_of(probability + j * s.wide + b);
         }
         for (int64_t j = 0; j < s.keys; j++) {
-            float *row = grad + j * s.wide + b;
-            for (int64_t l = 0; l < LANES; l++) row[l] = probability[j * s.wide + b + l] * (row[l] - dot[l]) * s.scale;
+            float *at = grad + j * s.wide + b;
+            put(at, lanes_of(probability + j * s.wide + b) * (lanes_of(at) - dot) * s.scale);
         }
     }
 }
@@ -241,7 +251,7 @@ inline void product_to(int64_t m, int64_t n, int64_t k, Left a, Left b, float *t
 inline void product_to(int64_t m, int64_t n, int64_t k, Left a, Left b, bf16 *to, int64_t step, float *room) {
     product(m, n, k, a, b.at, b.row, room, n);
     for (int64_t i = 0; i < m; i++)
-        for (int64_t c = 0; c < n; c++) store(to + i * step + c, room[i * n + c]);
+        for (int64_t c = 0; c < n; c += LANES) put(to + i * step + c, lanes_of(room + i * n + c));
 }
 
 // Asks for rows before they are read (or, with WRITTEN, written): they lie too far apart for the processor to guess.
@@ -256,7 +266,7 @@ void attend(Sentences s, const T *qkv, Dropout drop, float *probabilities, T *ou
     int64_t hidden = s.heads * s.width, step = 3 * hidden;
     std::vector<float> scratch;
     for (int64_t n = s.first; n < s.last; n++) {
-        int64_t length = s.start[n + 1] - s.start[n], wide = rounded(length), block = length * s.width;
+        int64_t length = s.start[n + 1] - s.start[n], wide = up(length), block = length * s.width;
         scratch.resize(3 * block + s.width * wide + 2 * length * wide);
         float *k = scratch.data(), *v = k + block, *o = v + block;
         float *turned = o + block, *scores = turned + s.width * wide, *kept = scores + length * wide;
@@ -281,7 +291,7 @@ void attend_back(Sentences s, const T *qkv, Dropout drop, const float *probabili
     int64_t hidden = s.heads * s.width, step = 3 * hidden;
     std::vector<float> scratch;
     for (int64_t n = s.first; n < s.last; n++) {
-        int64_t length = s.start[n + 1] - s.start[n], wide = rounded(length), block = length * s.width;
+        int64_t length = s.start[n + 1] - s.start[n], wide = up(length), block = length * s.width;
         scratch.resize(5 * block + s.width * wide + 2 * length * wide);
         float *q = scratch.data(), *k = q + block, *v = k + block, *g = v + block, *made = g + block;
         float *turned = made + block, *ds = turned + s.width * wide, *kept = ds + length * wide;
@@ -312,7 +322,7 @@ void attend_back(Sentences s, const T *qkv, Dropout drop, const float *probabili
 template <class T>
 void gather(Sentences s, const float *asks, const float *offset, const T *input, Dropout drop, float *probabilities, float *found, float *total) {
     std::vector<float> scratch;
-    int64_t heads = s.heads, wide = rounded(heads);
+    int64_t heads = s.heads, wide = up(heads);
     for (int64_t n = s.first; n < s.last; n++) {
         int64_t length = s.start[n + 1] - s.start[n];
         scratch.resize(length * s.width + s.width * wide + length * wide);
@@ -337,7 +347,7 @@ void gather(Sentences s, const float *asks, const float *offset, const T *input,
 template <class T>
 void gather_back(Sentences s, const float *asks, const T *input, Dropout drop, const float *probabilities, const float *grad, const float *grad_total, float *grad_asks, float *grad_offset, T *grad_input) {
     std::vector<float> scratch;
-    int64_t heads = s.heads, wide = rounded(heads);
+    int64_t heads = s.heads, wide = up(heads);
     for (int64_t n = s.first; n < s.last; n++) {
         int64_t length = s.start[n + 1] - s.start[n];
         scratch.resize(2 * length * s.width + s.width * wide + 2 * length * wide);
@@ -359,7 +369,7 @@ void gather_back(Sentences s, const float *asks, const T *input, Dropout drop, c
         product(heads, s.width, length, {ds, 1, wide}, x.at, x.row, grad_asks + n * heads * s.width, s.width);
         product(length, s.width, heads, {ds, wide, 1}, u, s.width, made, s.width);
         product(length, s.width, heads, {dropped(all, p, room), wide, 1}, g, s.width, made, s.width, true);
-        for (int64_t c = 0; c < length * s.width; c++) store(grad_input + s.start[n] * s.width + c, made[c]);
+        for (int64_t c = 0; c < length * s.width; c += LANES) put(grad_input + s.start[n] * s.width + c, lanes_of(made + c));
     }
 }
 
@@ -374,58 +384,57 @@ void settle(Rows r, T *fresh, const float *bias, const float *kept, Dropout drop
     std::vector<float> row(r.width);
     float *z = row.data();
     for (int64_t t = r.first; t < r.last; t++) {
-        T *y = fresh + t * r.width;
-        const float *x = kept + t * r.width;
-        const int16_t *draws = drop.draws + t * r.width;
-        if (drop.draws)
-            for (int64_t c = 0; c < r.width; c++) z[c] = (load(y + c) + bias[c]) * (draws[c] >= drop.threshold ? drop.scale : 0.0f) + x[c];
-        else
-            for (int64_t c = 0; c < r.width; c++) z[c] = load(y + c) + bias[c] + x[c];
-        float sum = 0, square = 0;
-        for (int64_t c = 0; c < r.width; c++) sum += z[c];
-        float mean = sum / r.width;
-        for (int64_t c = 0; c < r.width; c++) square += (z[c] - mean) * (z[c] - mean);
-        float rate = 1.0f / std::sqrt(square / r.width + eps);
-        if (inverse) inverse[t] = rate;
-        float *o = out + t * r.width;
-        for (int64_t c = 0; c < r.width; c++) {
-            float normal = (z[c] - mean) * rate;
-            if (inverse) store(y + c, normal);
-            o[c] = normal * gain[c] + shift[c];
+        int64_t at = t * r.width;
+        Lanes sum = {}, square = {};
+        for (int64_t c = 0; c < r.width; c += LANES) {
+            Lanes made = lanes_of(fresh + at + c) + lanes_of(bias + c);
+            if (drop.draws) made *= drop.keep(at + c);
+            made += lanes_of(kept + at + c);
+            put(z + c, made);
+            sum += made;
         }
-        if (low)
-            for (int64_t c = 0; c < r.width; c++) store(low + t * r.width + c, o[c]);
+        float mean = across(sum) / r.width;
+        for (int64_t c = 0; c < r.width; c += LANES) {
+            Lanes far = lanes_of(z + c) - mean;
+            square += far * far;
+        }
+        float rate = 1.0f / std::sqrt(across(square) / r.width + eps);
+        if (inverse) inverse[t] = rate;
+        for (int64_t c = 0; c < r.width; c += LANES) {
+            Lanes normal = (lanes_of(z + c) - mean) * rate, made = normal * lanes_of(gain + c) + lanes_of(shift + c);
+            if (inverse) put(fresh + at + c, normal);
+            put(out + at + c, made);
+            if (low) put(low + at + c, made);
+        }
     }
 }
 
 // `parts` holds sums of the range's rows: gain, shift, bias, one after another.
 template <class T>
 void settle_back(Rows r, const T *normal, const float *inverse, const float *grad, const T *grad_low, Dropout drop, const float *gain, T *grad_fresh, float *grad_kept, float *parts) {
-    std::vector<float> row(2 * r.width);
-    float *g = row.data(), *wide = g + r.width, *dgain = parts, *dshift = parts + r.width, *dbias = dshift + r.width;
+    std::vector<float> row(r.width);
+    float *wide = row.data(), *dgain = parts, *dshift = parts + r.width, *dbias = dshift + r.width;
     std::memset(parts, 0, 3 * r.width * sizeof(float));
     for (int64_t t = r.first; t < r.last; t++) {
-        const T *y = normal + t * r.width;
-        float sum = 0, dot = 0;
-        for (int64_t c = 0; c < r.width; c++) g[c] = (grad ? grad[t * r.width + c] : 0.0f) + (grad_low ? load(grad_low + t * r.width + c) : 0.0f);
-        for (int64_t c = 0; c < r.width; c++) {
-            float n = load(y + c), weighted = g[c] * gain[c];
-            dgain[c] += g[c] * n;
-            dshift[c] += g[c];
-            wide[c] = weighted;
-            sum += weighted;
-            dot += weighted * n;
+        int64_t at = t * r.width;
+        Lanes sums = {}, dots = {};
+        for (int64_t c = 0; c < r.width; c += LANES) {
+            Lanes g = grad ? lanes_of(grad + at + c) : Lanes{}, n = lanes_of(normal + at + c);
+            if (grad_low) g += lanes_of(grad_low + at + c);
+            Lanes weighted = g * lanes_of(gain + c);
+            put(dgain + c, lanes_of(dgain + c) + g * n);
+            put(dshift + c, lanes_of(dshift + c) + g);
+            put(wide + c, weighted);
+            sums += weighted;
+            dots += weighted * n;
         }
-        sum /= r.width;
-        dot /= r.width;
-        float *k = grad_kept + t * r.width;
-        for (int64_t c = 0; c < r.width; c++) k[c] = (wide[c] - sum - load(y + c) * dot) * inverse[t];
-        const int16_t *draws = drop.draws + t * r.width;
-        T *f = grad_fresh + t * r.width;
-        for (int64_t c = 0; c < r.width; c++) {
-            float kept = drop.draws ? k[c] * (draws[c] >= drop.threshold ? drop.scale : 0.0f) : k[c];
-            dbias[c] += kept;
-            store(f + c, kept);
+        float sum = across(sums) / r.width, dot = across(dots) / r.width;
+        for (int64_t c = 0; c < r.width; c += LANES) {
+            Lanes made = (lanes_of(wide + c) - sum - lanes_of(normal + at + c) * dot) * inverse[t];
+            put(grad_kept + at + c, made);
+            if (drop.draws) made *= drop.keep(at + c);
+            put(dbias + c, lanes_of(dbias + c) + made);
+            put(grad_fresh + at + c, made);
         }
     }
 }
@@ -434,15 +443,14 @@ void settle_back(Rows r, const T *normal, const float *inverse, const float *gra
 template <class T>
 void gelu(Rows r, const T *before, const float *bias, T *slope, T *out) {
     for (int64_t t = r.first; t < r.last; t++) {
-        const T *b = before + t * r.width;
-        T *o = out + t * r.width, *d = slope ? slope + t * r.width : nullptr;
-        for (int64_t c = 0; c < r.width; c++) {
-            float x = load(b + c) + bias[c], side = std::fabs(x) * 0.70710678f;
-            float bell = exp_of_negative(-0.5f * x * x), part = 1.0f / (1.0f + 0.3275911f * side);
-            float tail = ((((1.061405429f * part - 1.453152027f) * part + 1.421413741f) * part - 0.284496736f) * part + 0.254829592f) * part * bell * 0.5f;
-            float share = x < 0 ? tail : 1.0f - tail;
-            store(o + c, x * share);
-            if (d) store(d + c, share + x * bell * 0.39894228f);
+        int64_t at = t * r.width;
+        for (int64_t c = 0; c < r.width; c += LANES) {
+            Lanes x = lanes_of(before + at + c) + lanes_of(bias + c), side = (x < 0.0f ? -x : x) * 0.70710678f;
+            Lanes bell = exp_of_negative(-0.5f * x * x), part = 1.0f / (1.0f + 0.3275911f * side);
+            Lanes tail = ((((1.061405429f * part - 1.453152027f) * part + 1.421413741f) * part - 0.284496736f) * part + 0.254829592f) * part * bell * 0.5f;
+            Lanes share = x < 0.0f ? tail : 1.0f - tail;
+            put(out + at + c, x * share);
+            if (slope) put(slope + at + c, share + x * bell * 0.39894228f);
         }
     }
 }
@@ -451,12 +459,11 @@ template <class T>
 void gelu_back(Rows r, const T *slope, const T *grad, T *out, float *parts) {
     std::memset(parts, 0, r.width * sizeof(float));
     for (int64_t t = r.first; t < r.last; t++) {
-        const T *s = slope + t * r.width, *g = grad + t * r.width;
-        T *o = out + t * r.width;
-        for (int64_t c = 0; c < r.width; c++) {
-            float made = load(s + c) * load(g + c);
-            parts[c] += made;
-            store(o + c, made);
+        int64_t at = t * r.width;
+        for (int64_t c = 0; c < r.width; c += LANES) {
+            Lanes made = lanes_of(slope + at + c) * lanes_of(grad + at + c);
+            put(parts + c, lanes_of(parts + c) + made);
+            put(out + at + c, made);
         }
     }
 }

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
 import pytest
 
+from dalr_bench_plugins import compiled
 from dalr_bench_plugins.packed import forward, native
 
 
@@ -14,10 +19,24 @@ def fused() -> None:
         pytest.skip("no C++ compiler")
 
 
-@pytest.fixture(params=["fused", "plain"])
+# What the kernels are compiled with for processors whose registers are narrower than this one's may be.
+NARROW = {"fused, 8 numbers": "-mno-avx512f", "fused, 4 numbers": "-mno-avx"}
+
+
+@pytest.fixture(params=["fused", *NARROW, "plain"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "plain":
         monkeypatch.setattr(forward, "can_fuse", lambda *_: False)
-    else:
-        request.getfixturevalue("fused")
-    return str(request.param)
+        return "plain"
+    request.getfixturevalue("fused")
+    if request.param in NARROW:
+        kernels = narrow(NARROW[request.param])
+        if kernels is None:
+            pytest.skip(f"not a processor or a compiler that knows {NARROW[request.param]}")
+        monkeypatch.setattr(native, "library", lambda: kernels)
+    return "fused"
+
+
+@cache
+def narrow(flag: str) -> Any | None:
+    return compiled.library(replace(native._SOURCE, flags=(*native._SOURCE.flags, flag)))
