@@ -166,6 +166,13 @@ def _shape(context: click.Context, parameter: click.Parameter, value: str | None
     "--rounds", type=click.IntRange(min=1), default=8, show_default=True, help="Steps of every side, in turn."
 )
 @click.option(
+    "--warm-up",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="Rounds before those that count: memory grows in the first ones.",
+)
+@click.option(
     "--teachers", type=click.IntRange(0, 2), default=0, show_default=True, help="Stored by us, live for others."
 )
 @click.option("--teacher", metavar="MODEL", help="What the teachers are (else the student's model).")

@@ -36,7 +36,7 @@ class Raced:
 def race(wish: Wish, data: Path | None, catalogue: Catalogue, told: Callable[[str], None] | None = None) -> Raced:
     """Run all sides in turn. Raises SuiteError (too little data), DataError (a file, a model), TrainingError (a side)."""
     sentences = _sentences(data, catalogue)
-    steps = wish.rounds + 1
+    steps = wish.warm_up + wish.rounds
     if len(sentences) < wish.batch:
         raise SuiteError(f"{counted(len(sentences), 'sentence')} cannot make one batch of {wish.batch}")
     with TemporaryDirectory(prefix="dalr-bench-race-") as folder, ExitStack() as stack:
@@ -53,9 +53,16 @@ def race(wish: Wish, data: Path | None, catalogue: Catalogue, told: Callable[[st
                 found[name].append(sides[name].step())
             rates.append(rate.step())
             if told is not None:
-                told(f"round {number} of {wish.rounds}{' (warming up)' if number == 0 else ''}")
-    warm = {name: rows[1:] for name, rows in found.items()}
-    return Raced(wish, rates[0]["work"], warm, [row["rate"] for row in rates[1:]])
+                told(_round(wish, number))
+    after = slice(wish.warm_up, None)
+    warm = {name: rows[after] for name, rows in found.items()}
+    return Raced(wish, rates[0]["work"], warm, [row["rate"] for row in rates[after]])
+
+
+def _round(wish: Wish, number: int) -> str:
+    if number < wish.warm_up:
+        return f"warming up, {number + 1} of {wish.warm_up}"
+    return f"round {number + 1 - wish.warm_up} of {wish.rounds}"
 
 
 def _sentences(data: Path | None, catalogue: Catalogue) -> Sequence[str]:

@@ -94,7 +94,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     out = [
         f"train: batch {wish['batch']} x 2 views, {wish['pooling']} pooling, {_precision(wish)}, "
         f"{counted(wish['threads'], 'thread')}, {wish['device']}, {counted(wish['teachers'], 'teacher')}, {found['unit']}, "
-        f"median of {counted(wish['rounds'], 'round')}",
+        f"median of {counted(wish['rounds'], 'round')} after {wish['warm_up']} to warm up",
         f"mean length {work['length']:.1f} of at most {wish['max_length']} ({100 * work['cut']:.0f} % reach it), "
         f"padded to {work['padded_length']:.1f}; a step needs {work['needed'] / 1e9:.1f} GFLOP, padded "
         f"{work['padded'] / 1e9:.1f}; matmul {found['matmul_flop_per_second'] / 1e9:.1f} GFLOP/s",

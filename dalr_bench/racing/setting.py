@@ -17,8 +17,8 @@ OURS, BARE, COMPILED = "ours", "ours without teachers", "ours compiled"
 class Wish:
     """What the command line asks for. `shape` is layers, width, heads and inner width of a random encoder (None: the
     model's own weights), `model` None a small one from scratch; `teachers` how many, `teacher` of which model (None:
-    the student's). `precision` is ours, `their_precision` the rivals'. `compile`: a further side of ours trains with that
-    `train.compile`.
+    the student's). `warm_up` rounds go before the `rounds` that count. `precision` is ours, `their_precision` the rivals'.
+    `compile`: a further side of ours trains with that `train.compile`.
     """
 
     model: str | None = None
@@ -31,6 +31,7 @@ class Wish:
     device: str = "cpu"
     threads: int = 1
     rounds: int = 8
+    warm_up: int = 3
     teachers: int = 0
     teacher: str | None = None
     temperature: float = 0.05
@@ -41,7 +42,7 @@ class Wish:
 @dataclass(frozen=True)
 class Setting:
     """A race. `model` and `teachers` are sentence-transformers folders, `sentences` a JSON list on disk, `batches` row
-    numbers of every step (the first one warms up). `student` and `losses` are the components of our side, `rivals` the
+    numbers of every step (the first ones warm up). `student` and `losses` are the components of our side, `rivals` the
     modules of the others by the name they are printed under.
     """
 

@@ -101,7 +101,7 @@ def test_ratios_are_medians_of_rounds() -> None:
 def test_a_small_race_through_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "lines.txt"
     data.write_text("\n".join(SENTENCES))
-    options = ["--data", str(data), "--shape", "1x32x2x48", "--batch", "6", "--rounds", "2", "--json"]
+    options = ["--data", str(data), "--shape", "1x32x2x48", "--batch", "6", "--rounds", "2", "--warm-up", "1", "--json"]
     with pytest.raises(SystemExit) as left:
         main(["bench", "train", *options])
     assert left.value.code == 0
@@ -129,7 +129,11 @@ def test_sides_take_turns_to_and_fro(tmp_path: Path, monkeypatch: pytest.MonkeyP
     data.write_text("\n".join(SENTENCES))
     monkeypatch.setattr(_Process, "step", noted)
     monkeypatch.setattr(track, "_LIBRARY", {})
-    race(Wish(shape=(1, 32, 2, 48), batch=6, rounds=2), data, load().catalogue)
+    told: list[str] = []
+    raced = race(Wish(shape=(1, 32, 2, 48), batch=6, rounds=2, warm_up=1), data, load().catalogue, told.append)
+    assert told == ["warming up, 1 of 1", "round 1 of 2", "round 2 of 2"]
+    assert {len(rows) for rows in raced.steps.values()} == {2}
+    assert len(raced.rates) == 2
     theirs = "papers' loop"
     assert turns == [OURS, theirs, RATE, theirs, OURS, RATE, OURS, theirs, RATE]
 
