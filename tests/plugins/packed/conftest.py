@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -30,9 +31,10 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         return "plain"
     request.getfixturevalue("fused")
     if request.param in NARROW:
+        if platform.machine() not in ("x86_64", "AMD64"):
+            pytest.skip("narrower registers are asked for by flags of x86")
         kernels = narrow(NARROW[request.param])
-        if kernels is None:
-            pytest.skip(f"not a processor or a compiler that knows {NARROW[request.param]}")
+        assert kernels is not None, "the same source compiles for this processor's own registers"
         monkeypatch.setattr(native, "library", lambda: kernels)
     return "fused"
 
