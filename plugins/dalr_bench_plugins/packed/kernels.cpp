@@ -132,7 +132,7 @@ inline int64_t up(int64_t length) { return (length + 15) / 16 * 16; }  // as the
 template <class T>
 void copy_rows(const T *from, int64_t step, int64_t rows, int64_t columns, float *to) {
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t c = 0; c < columns; c += LANES) *(Lanes *)(to + i * columns + c) = lanes_of(from + i * step + c);
+        for (int64_t c = 0; c < columns; c += LANES) put(to + i * columns + c, lanes_of(from + i * step + c));
 }
 
 #ifndef __clang__
@@ -159,7 +159,7 @@ inline void turn_block(const T *from, int64_t step, int64_t rows, float *to, int
     Lanes row[LANES];
     EVERY for (int i = 0; i < LANES; i++) row[i] = i < rows ? lanes_of(from + i * step) : Lanes{};
     swap_blocks<1>(row);
-    EVERY for (int i = 0; i < LANES; i++) *(Lanes *)(to + i * width) = row[i];
+    EVERY for (int i = 0; i < LANES; i++) put(to + i * width, row[i]);
 }
 #else
 template <class T>
