@@ -81,7 +81,7 @@ def test_the_readmes_sentence_says_what_the_main_table_says() -> None:
     def said(name: str, choose: Callable[[list[Gain]], Gain], image_text: bool | None) -> str:
         chosen = [gain for (group, row), gain in gains.items() if row == name and image_text in (None, "image-text" in group)]
         mean, deviation = choose([(gain["mean"], gain["std"]) for gain in chosen])
-        return f"{mean:.0f} ±{deviation:.0f}".replace("-", "−")
+        return f"{round(mean)} ±{round(deviation)}".replace("-", "−")  # no negative zero
 
     readme = " ".join((ROOT / "README.md").read_text().split())
     assert f"IML gains {said('+IML', max, True)} points over the baseline with the image-text teacher's text side" in readme
